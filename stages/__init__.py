@@ -1,0 +1,1 @@
+"""The DVC stages of DiffFake, one thin module each, run as ``python -m stages.<name>``."""

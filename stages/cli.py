@@ -1,0 +1,26 @@
+"""What every stage's command line shares: named paths as arguments, and errors that a user can read."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.lib.errors import InputError
+
+
+def parse_paths(description: str | None, *names: str, text: tuple[str, ...] = ()) -> argparse.Namespace:
+    """Parse required ``--name PATH`` arguments, and ``--name TEXT`` for the names in ``text``."""
+    parser = argparse.ArgumentParser(description=description)
+    for name in names:
+        parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH")
+    for name in text:
+        parser.add_argument(f"--{name}", required=True)
+    return parser.parse_args()
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,63 @@
+"""The anomaly model: a density of real faces' (fused) embeddings; a vector's anomaly score is its negated log-likelihood."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import skops.io
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from stages.lib.config import AnomalyModel
+from stages.lib.errors import InputError
+from stages.lib.files import atomic_path
+
+DIFFERENTIAL, SINGLE_FRAME = "differential", "single_frame"
+
+
+def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) -> Pipeline:
+    """A Gaussian mixture (equation 7) of standardised vectors, float32 (n, d), of real faces only.
+
+    Raises :class:`InputError` for fewer vectors than components. Warns where EM did not converge.
+    """
+    if len(vectors) < max(settings.components, 2):
+        raise InputError(f"the anomaly model has {settings.components} components but only {len(vectors)} vectors of training reals to fit; add training videos")
+    mixture = GaussianMixture(settings.components, covariance_type=settings.covariance, reg_covar=settings.regularization, random_state=seed, max_iter=200)
+    model = make_pipeline(StandardScaler(), mixture)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return model.fit(vectors.astype(np.float64))
+        except ConvergenceWarning as warning:
+            print(f"warning: the mixture did not converge ({warning}); raise anomaly_model.regularization or add training videos")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(vectors.astype(np.float64))
+
+
+def anomaly_scores(model: Pipeline, vectors: np.ndarray) -> np.ndarray:
+    """Negated log-likelihoods, float64 (n,), of vectors float32 (n, d): higher is more anomalous."""
+    return -model.score_samples(vectors.astype(np.float64))
+
+
+def save_anomaly_models(path: Path, models: dict[str, Pipeline]) -> None:
+    """Write the fitted models by name (skops: loading runs no code), atomically."""
+    with atomic_path(path) as temporary:
+        skops.io.dump(models, temporary)
+
+
+def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
+    """The models of :func:`save_anomaly_models`. Raises :class:`InputError` for a file that is not such, or holds foreign types."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `dvc repro fit_anomaly_model` to make it")
+    try:
+        unknown = skops.io.get_untrusted_types(file=path)
+        if unknown:
+            raise InputError(f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`")
+        return skops.io.load(path)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive fails in many ways
+        raise InputError(f"{path}: not a whole anomaly model ({type(error).__name__}: {error}); delete it and run `dvc repro`") from error

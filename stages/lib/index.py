@@ -1,0 +1,110 @@
+"""Dataset layouts: each turns a root folder into index rows, and nothing else."""
+
+import csv
+import hashlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from stages.lib.errors import InputError
+from stages.lib.tables import FAKE, LABELS, SPLITS
+
+MANIFEST = "manifest.csv"
+_REQUIRED = ("path", "label")
+_OPTIONAL = ("split", "method", "identity")
+_BLOCK = 1 << 16
+
+
+def fingerprint(path: Path) -> str:
+    """Hash of a file's size and of its first, middle and last 64 KiB: notices a changed video without reading all of it.
+
+    A file that is not there has the fingerprint ``missing``; extraction rejects and counts it.
+    """
+    if not path.is_file():
+        return "missing"
+    size = path.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as stream:
+        for start in (0, max(size // 2 - _BLOCK // 2, 0), max(size - _BLOCK, 0)):
+            stream.seek(start)
+            digest.update(stream.read(_BLOCK))
+    return digest.hexdigest()
+
+
+def _choice(value: str, allowed: tuple[str, ...], column: str, where: str) -> str:
+    if value not in allowed:
+        raise InputError(f"{where}: {column} is '{value}', expected one of {', '.join(allowed)}; correct the row")
+    return value
+
+
+def _video_id(text: str, where: str) -> str:
+    path = PurePosixPath(text)
+    if not text or path.is_absolute() or ".." in path.parts or "\\" in text:
+        raise InputError(f"{where}: path is '{text}', expected a POSIX path relative to the dataset's folder and inside it; correct the row")
+    return path.as_posix()
+
+
+def _read_manifest(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; the 'manifest' layout needs a {MANIFEST} with the columns path,label (optional: {', '.join(_OPTIONAL)})")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            columns = reader.fieldnames or []
+            rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: not a readable CSV file ({error}); correct it") from error
+    if missing := [column for column in _REQUIRED if column not in columns]:
+        raise InputError(f"{path}: column '{missing[0]}' is missing, found {', '.join(columns) or 'nothing'}; add it")
+    if unknown := [column for column in columns if column not in _REQUIRED + _OPTIONAL]:
+        raise InputError(f"{path}: unknown column '{unknown[0]}', expected some of {', '.join(_REQUIRED + _OPTIONAL)}; rename or remove it")
+    if not rows:
+        raise InputError(f"{path}: lists no video; add one row per video")
+    return rows
+
+
+def index_manifest(root: Path) -> list[dict[str, str]]:
+    """Index rows of a folder with a ``manifest.csv`` (``path,label`` and optionally ``split,method,identity``).
+
+    A row without a split belongs to ``test``; a fake without a method has the method ``fake``, a real none.
+    Rows are sorted by video_id, which is the path as listed. Raises :class:`InputError` naming the line.
+    """
+    manifest = root / MANIFEST
+    rows, line_of = [], {}
+    for line, row in enumerate(_read_manifest(manifest), start=2):
+        where = f"{manifest}, row {line}"
+        if None in row or None in row.values():
+            raise InputError(f"{where}: has more or fewer values than there are columns; quote values that contain a comma")
+        label = _choice(row["label"].strip(), LABELS, "label", where)
+        video_id = _video_id(row["path"], where)
+        if video_id in line_of:
+            raise InputError(f"{where}: duplicate video_id '{video_id}', first listed in row {line_of[video_id]}; list each video once")
+        line_of[video_id] = line
+        method = (row.get("method") or "").strip() or ("fake" if label == FAKE else "")
+        if method == "all":
+            raise InputError(f"{where}: method 'all' is the name of the total in the metrics; give the method another name")
+        rows.append(
+            {
+                "video_id": video_id,
+                "path": video_id,
+                "label": label,
+                "method": method,
+                "split": _choice((row.get("split") or "").strip() or "test", SPLITS, "split", where),
+                "identity": (row.get("identity") or "").strip(),
+                "fingerprint": fingerprint(root / video_id),
+            }
+        )
+    return sorted(rows, key=lambda row: row["video_id"])
+
+
+LAYOUTS: dict[str, Callable[[Path], list[dict[str, str]]]] = {"manifest": index_manifest}
+
+
+def index_dataset(layout: str, root: Path) -> list[dict[str, str]]:
+    """Index rows of ``root`` under a named layout. Raises :class:`InputError` for a missing root or unknown layout."""
+    if layout not in LAYOUTS:
+        raise InputError(f"layout is '{layout}', expected one of {', '.join(LAYOUTS)}; correct it under `datasets` in params.yaml")
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; correct `root` under `datasets` in params.yaml")
+    return LAYOUTS[layout](root)

@@ -1,0 +1,65 @@
+"""How the work is run: workers, progress, and random draws that depend on neither.
+
+``DIFFFAKE_WORKERS`` (default: all cores) and ``DIFFFAKE_DEVICE`` (default: a GPU where there is one) are execution
+settings: they never change a result of a CPU stage and are never params.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from stages.lib.errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def worker_count() -> int:
+    """Processes to use: ``DIFFFAKE_WORKERS``, or every core. Raises :class:`InputError` if it is not a count."""
+    text = os.environ.get("DIFFFAKE_WORKERS", "")
+    if not text:
+        return joblib.cpu_count()
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"DIFFFAKE_WORKERS is '{text}', expected a whole number of at least 1; unset it to use every core")
+    return int(text)
+
+
+def video_rng(seed: int, video_id: str, purpose: str) -> np.random.Generator:
+    """A generator of its own for one video and one purpose.
+
+    It depends on (seed, video_id, purpose) alone, so neither the number of workers nor the other videos matter.
+    """
+    digest = hashlib.blake2b(f"{purpose}\0{video_id}".encode(), digest_size=16).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
+
+
+def _one_threaded(function: Callable[[Item], Result], item: Item) -> Result:
+    import cv2
+
+    cv2.setNumThreads(1)  # the processes are the parallelism; more threads only contend for the same cores
+    try:
+        return function(item)
+    except Exception as error:
+        error.add_note(f"while processing {item['video_id'] if isinstance(item, dict) else item}")
+        raise
+
+
+def map_videos(function: Callable[[Item], Result], items: Sequence[Item], description: str) -> Iterator[Result]:
+    """Yield ``function(item)`` in the order of ``items``, over all workers, under a progress bar.
+
+    joblib hands out a batch of items at a time, so at most a few videos are in memory however many there are.
+    An error in a worker stops the map and is raised here.
+    """
+    parallel = joblib.Parallel(n_jobs=min(worker_count(), max(len(items), 1)), return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
+    results = parallel(joblib.delayed(_one_threaded)(function, item) for item in items)
+    yield from progress(results, description, len(items), "video")
+
+
+def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:
+    """Iterate under a progress bar on standard error."""
+    return tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5)

@@ -1,0 +1,204 @@
+"""The Parquet tables that stages hand to each other: their schemas, checked when written and when read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.lib.errors import InputError
+from stages.lib.files import atomic_path
+
+REAL, FAKE = "real", "fake"
+LABELS = (REAL, FAKE)
+SPLITS = ("train", "val", "test")
+N_LANDMARKS = 68
+
+
+def _schema(**columns: pa.DataType | pa.Field) -> pa.Schema:
+    return pa.schema(
+        [kind.with_name(name) if isinstance(kind, pa.Field) else pa.field(name, kind, nullable=False) for name, kind in columns.items()]
+    )
+
+
+def _nullable(kind: pa.DataType) -> pa.Field:
+    return pa.field("", kind, nullable=True)
+
+
+# One row per video of a dataset; video_id is the video's POSIX path below the dataset's root.
+INDEX = _schema(
+    video_id=pa.string(),
+    path=pa.string(),
+    label=pa.string(),
+    method=pa.string(),
+    split=pa.string(),
+    identity=pa.string(),
+    fingerprint=pa.string(),
+)
+
+# One row per video: what decoding it gave. reject_reason is null for a video with frames.
+EXTRACTED_VIDEOS = _schema(
+    video_id=pa.string(),
+    n_frames=pa.int32(),
+    n_decoded=pa.int32(),
+    n_declared=pa.int32(),
+    width=pa.int32(),
+    height=pa.int32(),
+    note=_nullable(pa.string()),
+    reject_reason=_nullable(pa.string()),
+)
+
+# One file per video, one row per kept frame: source frame index, presentation time, and its compressed pixels.
+FRAMES = _schema(frame_index=pa.int32(), time_s=pa.float64(), height=pa.int32(), width=pa.int32(), zstd=pa.binary())
+
+# One row per extracted frame. box is x, y, width, height of the detector's box in frame pixels; landmarks are
+# x, y of 68 points in pixels of the face crop; face_row is the row in the video's face array. All three are
+# null where reject_reason says why there is no face.
+FACES = _schema(
+    video_id=pa.string(),
+    frame_index=pa.int32(),
+    time_s=pa.float64(),
+    face_row=_nullable(pa.int32()),
+    box=_nullable(pa.list_(pa.float32(), 4)),
+    landmarks=_nullable(pa.list_(pa.float32(), 2 * N_LANDMARKS)),
+    reject_reason=_nullable(pa.string()),
+)
+
+# One row per pseudo-fake: where it stands in its video's bank array, and how it was made.
+FAKES = _schema(
+    video_id=pa.string(),
+    split=pa.string(),
+    face_row=pa.int32(),
+    variant=pa.int32(),
+    scheme=pa.string(),
+    blend_ratio=pa.float32(),
+    transformed=pa.string(),
+)
+
+# One row per scored video and per rejected one: nothing that was indexed is lost.
+SCORES = _schema(
+    video_id=pa.string(),
+    label=pa.string(),
+    method=pa.string(),
+    split=pa.string(),
+    identity=pa.string(),
+    anomaly_score=_nullable(pa.float64()),
+    single_frame_score=_nullable(pa.float64()),
+    classifier_logit=_nullable(pa.float64()),
+    n_pairs=pa.int32(),
+    n_faces=pa.int32(),
+    n_frames=pa.int32(),
+    note=_nullable(pa.string()),
+    reject_reason=_nullable(pa.string()),
+    frame_rejects=pa.string(),
+)
+
+
+def embeddings_schema(dimension: int) -> pa.Schema:
+    """One row per face: ids, ``embedding`` (float32 list of ``dimension``), the classifier's logit (fake > 0)."""
+    return _schema(
+        video_id=pa.string(),
+        label=pa.string(),
+        method=pa.string(),
+        split=pa.string(),
+        face_row=pa.int32(),
+        frame_index=pa.int32(),
+        time_s=pa.float64(),
+        fake_logit=pa.float32(),
+        embedding=pa.list_(pa.float32(), dimension),
+    )
+
+
+def pairs_schema(dimension: int) -> pa.Schema:
+    """One row per pair of frames of one video: which frames (a, b), and their ``fused`` embeddings."""
+    return _schema(
+        video_id=pa.string(),
+        label=pa.string(),
+        split=pa.string(),
+        pair=pa.int32(),
+        time_a_s=pa.float64(),
+        time_b_s=pa.float64(),
+        fused=pa.list_(pa.float32(), dimension),
+    )
+
+
+def vectors(table: pa.Table, column: str) -> np.ndarray:
+    """A fixed-size-list column as an array (n, d), without copying where Arrow allows it."""
+    chunked = table[column].combine_chunks()
+    if isinstance(chunked, pa.ChunkedArray):
+        chunked = chunked.chunk(0)
+    return chunked.flatten().to_numpy(zero_copy_only=False).reshape(len(chunked), chunked.type.list_size)
+
+
+def vector_column(array: np.ndarray) -> pa.FixedSizeListArray:
+    """An array (n, d) as a fixed-size float32 list column."""
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
+
+
+def _check(table: pa.Table, where: str | Path) -> None:
+    for field in table.schema:
+        if not field.nullable and table[field.name].null_count:
+            raise InputError(f"{where}: column '{field.name}' has {table[field.name].null_count} empty values; rerun the stage that writes it")
+
+
+def write_table(path: str | Path, rows: pd.DataFrame | pa.Table | list[dict], schema: pa.Schema, compression: str = "zstd") -> None:
+    """Write ``rows`` atomically under ``schema``; equal rows give equal bytes.
+
+    Raises :class:`InputError` where a required column is empty, and Arrow's own error where a type is wrong.
+    """
+    if isinstance(rows, pa.Table):
+        table = rows.cast(schema)
+    elif isinstance(rows, pd.DataFrame):
+        table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    else:
+        table = pa.Table.from_pylist(rows, schema=schema)
+    _check(table, path)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression=compression)
+
+
+def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a table and check its columns and types against ``schema`` (None: whatever it has).
+
+    Raises :class:`InputError` for a missing file, one that is no Parquet, and one of another schema.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; run `dvc repro` to make it")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run `dvc repro`") from error
+    if schema is not None:
+        _match(table, schema, path)
+    return table
+
+
+def _match(table: pa.Table, schema: pa.Schema, path: str | Path) -> None:
+    if not table.schema.equals(schema):
+        raise InputError(f"{path}: columns are {_describe(table.schema)}, expected {_describe(schema)}; rerun the stage that writes it")
+    _check(table, path)
+
+
+def _describe(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name}:{field.type}" for field in schema)
+
+
+def read_embeddings(path: str | Path) -> pa.Table:
+    """Read a table of :func:`embeddings_schema`, of whatever dimension it has."""
+    return _read_vectors(path, "embedding", embeddings_schema)
+
+
+def read_pairs(path: str | Path) -> pa.Table:
+    """Read a table of :func:`pairs_schema`, of whatever dimension it has."""
+    return _read_vectors(path, "fused", pairs_schema)
+
+
+def _read_vectors(path: str | Path, column: str, schema_of: Callable[[int], pa.Schema]) -> pa.Table:
+    table = read_table(path)
+    dimension = getattr(table.schema.field(column).type, "list_size", 1) if column in table.column_names else 1
+    _match(table, schema_of(dimension), path)
+    return table
