@@ -24,7 +24,12 @@ def _crop(frames: Path, out: Path, settings: Faces, video_id: str) -> list[dict]
         if box is not None:
             square = crop_square(box, settings.enlarge)
             landmarks = to_crop(landmarks_of(frame, box), square, FACE_SIZE)
-            row |= {"face_row": len(faces), "box": box.tolist(), "landmarks": landmarks.ravel().tolist(), "reject_reason": None}
+            row |= {
+                "face_row": len(faces),
+                "box": box.tolist(),
+                "landmarks": landmarks.ravel().tolist(),
+                "reject_reason": None,
+            }
             faces.append(crop_face(frame, square, FACE_SIZE))
         rows.append(row)
     if faces:

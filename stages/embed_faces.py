@@ -18,9 +18,15 @@ def main() -> None:
     model, config = load_backbone(paths.backbone, device)
     schema = embeddings_schema(config.embedding_dim)
     faces = read_table(paths.faces / "faces.parquet", FACES)
-    rows = faces.filter(pc.is_valid(faces["face_row"])).select(["video_id", "face_row", "frame_index", "time_s"]).to_pandas()
+    rows = (
+        faces.filter(pc.is_valid(faces["face_row"]))
+        .select(["video_id", "face_row", "frame_index", "time_s"])
+        .to_pandas()
+    )
     videos = read_table(paths.index, INDEX).select(["video_id", "label", "method", "split"]).to_pandas()
-    rows = videos.merge(rows, on="video_id", validate="one_to_many").sort_values(["video_id", "face_row"], ignore_index=True)
+    rows = videos.merge(rows, on="video_id", validate="one_to_many").sort_values(
+        ["video_id", "face_row"], ignore_index=True
+    )
     embeddings, logits = [np.empty((0, config.embedding_dim), np.float32)], [np.empty(0, np.float32)]
     # A batch never spans two videos, so that a video's embeddings do not depend on which others are present.
     for video_id in progress(rows["video_id"].unique(), "embed_faces", unit="video"):

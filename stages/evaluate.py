@@ -16,16 +16,28 @@ def _write_csv(path, rows: list[dict], columns: list[str]) -> None:
 
 def _print_table(auc: dict, baselines: dict) -> None:
     rows = [
-        {"dataset": dataset, "method": method, "DiffFake": value, "single frame": baselines["single_frame"][dataset][method], "classifier": baselines["classifier"][dataset][method]}
+        {
+            "dataset": dataset,
+            "method": method,
+            "DiffFake": value,
+            "single frame": baselines["single_frame"][dataset][method],
+            "classifier": baselines["classifier"][dataset][method],
+        }
         for dataset, methods in auc.items()
         for method, value in methods.items()
     ]
-    print("\nVideo-level AUC on the test split\n" + pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-"))
+    print(
+        "\nVideo-level AUC on the test split\n"
+        + pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
+    )
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "scores", "metrics")
-    datasets = {name: read_table(paths.scores / f"{name}.parquet", SCORES).to_pandas() for name in sorted(load_params().datasets)}
+    datasets = {
+        name: read_table(paths.scores / f"{name}.parquet", SCORES).to_pandas()
+        for name in sorted(load_params().datasets)
+    }
     test = {name: videos[videos["split"] == "test"] for name, videos in datasets.items()}
     auc = {name: auc_by_method(videos, "anomaly_score") for name, videos in test.items()}
     baselines = {

@@ -23,7 +23,9 @@ def main() -> None:
         SINGLE_FRAME: fit_anomaly_model(frames, params.anomaly_model, params.seed),
     }
     save_anomaly_models(paths.out, models)
-    print(f"fitted {params.fusion} to {len(pairs)} pairs and the single-frame baseline to {len(frames)} faces of training reals")
+    print(
+        f"fitted {params.fusion} to {len(pairs)} pairs and the single-frame baseline to {len(frames)} faces of training reals"
+    )
 
 
 if __name__ == "__main__":

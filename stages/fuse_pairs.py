@@ -5,7 +5,8 @@ import pyarrow as pa
 
 from stages.cli import parse_paths, run
 from stages.lib.fusion import FUSIONS, draw_pairs
-from stages.lib.runtime import progress, video_rng
+from stages.lib.runtime import progress
+from stages.lib.seeding import video_rng
 from stages.lib.tables import REAL, pairs_schema, read_embeddings, vector_column, vectors, write_table
 from stages.params import load_params
 
@@ -21,13 +22,23 @@ def main() -> None:
             continue  # score_videos records the reason
         training = video["label"].iloc[0] == REAL and video["split"].iloc[0] == "train"
         n_pairs = params.pairs.train_per_video if training else params.pairs.per_video
-        drawn = draw_pairs(video["time_s"].to_numpy(), n_pairs, params.pairs.min_gap, video_rng(params.seed, video_id, "pairs"))
+        drawn = draw_pairs(
+            video["time_s"].to_numpy(), n_pairs, params.pairs.min_gap, video_rng(params.seed, video_id, "pairs")
+        )
         at = video.index.to_numpy()
-        first.append(at[drawn[:, 0]]), second.append(at[drawn[:, 1]]), number.append(np.arange(len(drawn), dtype=np.int32))
+        (
+            first.append(at[drawn[:, 0]]),
+            second.append(at[drawn[:, 1]]),
+            number.append(np.arange(len(drawn), dtype=np.int32)),
+        )
     a, b = np.concatenate(first), np.concatenate(second)
     fused = FUSIONS[params.fusion](embeddings[a], embeddings[b])
     columns = {name: pa.array(rows[name].to_numpy()[a]) for name in ("video_id", "label", "split")}
-    columns |= {"pair": pa.array(np.concatenate(number)), "time_a_s": pa.array(rows["time_s"].to_numpy()[a]), "time_b_s": pa.array(rows["time_s"].to_numpy()[b])}
+    columns |= {
+        "pair": pa.array(np.concatenate(number)),
+        "time_a_s": pa.array(rows["time_s"].to_numpy()[a]),
+        "time_b_s": pa.array(rows["time_s"].to_numpy()[b]),
+    }
     schema = pairs_schema(fused.shape[1])
     write_table(paths.out, pa.table(columns | {"fused": vector_column(fused)}), schema)
 

@@ -41,7 +41,9 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "literal_error":
         expected = error["ctx"]["expected"]
         close = difflib.get_close_matches(str(found), expected.replace("'", "").replace(" or ", ", ").split(", "), 1)
-        return f"{key}: found '{found}', expected {expected}" + (f"; did you mean '{close[0]}'?" if close else "; correct it")
+        return f"{key}: found '{found}', expected {expected}" + (
+            f"; did you mean '{close[0]}'?" if close else "; correct it"
+        )
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']}; correct it"
     return f"{key}: found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}; correct it"
@@ -66,7 +68,9 @@ def apply_preset(preset: Path, path: Path = PARAMS) -> None:
     yaml = YAML()
     yaml.width = 200
     if not preset.is_file():
-        raise InputError(f"no preset {preset}; there are: {', '.join(sorted(p.stem for p in Path('presets').glob('*.yaml')))}")
+        raise InputError(
+            f"no preset {preset}; there are: {', '.join(sorted(p.stem for p in Path('presets').glob('*.yaml')))}"
+        )
     content = yaml.load(path)
     _merge(content, yaml.load(preset))
     with atomic_path(path) as temporary:

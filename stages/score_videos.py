@@ -3,7 +3,17 @@
 from stages.cli import parse_paths, run
 from stages.lib.anomaly import DIFFERENTIAL, SINGLE_FRAME, anomaly_scores, load_anomaly_models
 from stages.lib.scoring import score_videos
-from stages.lib.tables import EXTRACTED_VIDEOS, FACES, INDEX, SCORES, read_embeddings, read_pairs, read_table, vectors, write_table
+from stages.lib.tables import (
+    EXTRACTED_VIDEOS,
+    FACES,
+    INDEX,
+    SCORES,
+    read_embeddings,
+    read_pairs,
+    read_table,
+    vectors,
+    write_table,
+)
 from stages.params import load_params
 
 

@@ -10,7 +10,8 @@ from stages.cli import parse_paths, run
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_folder, atomic_path
 from stages.lib.plots import fakes_sheet
-from stages.lib.runtime import map_videos, video_rng
+from stages.lib.runtime import map_videos
+from stages.lib.seeding import video_rng
 from stages.lib.synthesis import synthesize
 from stages.lib.tables import FACES, FAKES, INDEX, N_LANDMARKS, REAL, read_table, vectors, write_table
 from stages.params import load_params
@@ -27,7 +28,9 @@ def _synthesize(faces_folder: Path, out: Path, variants: int, degrade: bool, see
             made = synthesize(np.asarray(faces[face_row]), landmarks[face_row], rng, degrade)
             bank[face_row, variant] = made.real, made.fake
             how = {"scheme": made.scheme, "blend_ratio": made.blend_ratio, "transformed": made.transformed}
-            rows.append({"video_id": video_id, "split": video["split"], "face_row": face_row, "variant": variant, **how})
+            rows.append(
+                {"video_id": video_id, "split": video["split"], "face_row": face_row, "variant": variant, **how}
+            )
     with atomic_path(out / f"{video_id}.npy") as temporary, temporary.open("wb") as stream:
         np.save(stream, bank)
     return rows

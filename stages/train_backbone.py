@@ -19,7 +19,10 @@ def main() -> None:
     model, size = build_backbone(params.backbone), params.backbone.input_size
     fakes = read_table(paths.fakes / "fakes.parquet", FAKES)
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
-    with atomic_path(paths.metrics) as folder, dvclive.Live(folder, save_dvc_exp=False, dvcyaml=None, report=None) as live:
+    with (
+        atomic_path(paths.metrics) as folder,
+        dvclive.Live(folder, save_dvc_exp=False, dvcyaml=None, report=None) as live,
+    ):
 
         def log(epoch: Epoch) -> None:
             live.log_metric("train/loss", epoch.train_loss)
@@ -27,7 +30,10 @@ def main() -> None:
             live.log_metric("val/auc", epoch.val_auc)
             live.log_metric("learning_rate", epoch.learning_rate)
             live.next_step()
-            print(f"epoch {epoch.number + 1}: loss {epoch.train_loss:.4f}, validation loss {epoch.val_loss:.4f}, AUC {epoch.val_auc:.4f}", flush=True)
+            print(
+                f"epoch {epoch.number + 1}: loss {epoch.train_loss:.4f}, validation loss {epoch.val_loss:.4f}, AUC {epoch.val_auc:.4f}",
+                flush=True,
+            )
 
         best = train_backbone(model, size, train_bank, val_bank, params.train, params.seed, device, log)
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}

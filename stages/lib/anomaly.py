@@ -23,15 +23,25 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) ->
     Raises :class:`InputError` for fewer vectors than components. Warns where EM did not converge.
     """
     if len(vectors) < max(settings.components, 2):
-        raise InputError(f"the anomaly model has {settings.components} components but only {len(vectors)} vectors of training reals to fit; add training videos")
-    mixture = GaussianMixture(settings.components, covariance_type=settings.covariance, reg_covar=settings.regularization, random_state=seed, max_iter=200)
+        raise InputError(
+            f"the anomaly model has {settings.components} components but only {len(vectors)} vectors of training reals to fit; add training videos"
+        )
+    mixture = GaussianMixture(
+        settings.components,
+        covariance_type=settings.covariance,
+        reg_covar=settings.regularization,
+        random_state=seed,
+        max_iter=200,
+    )
     model = make_pipeline(StandardScaler(), mixture)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
             return model.fit(vectors.astype(np.float64))
         except ConvergenceWarning as warning:
-            print(f"warning: the mixture did not converge ({warning}); raise anomaly_model.regularization or add training videos")
+            print(
+                f"warning: the mixture did not converge ({warning}); raise anomaly_model.regularization or add training videos"
+            )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(vectors.astype(np.float64))
@@ -55,9 +65,13 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
     try:
         unknown = skops.io.get_untrusted_types(file=path)
         if unknown:
-            raise InputError(f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`")
+            raise InputError(
+                f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`"
+            )
         return skops.io.load(path)
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways
-        raise InputError(f"{path}: not a whole anomaly model ({type(error).__name__}: {error}); delete it and run `dvc repro`") from error
+        raise InputError(
+            f"{path}: not a whole anomaly model ({type(error).__name__}: {error}); delete it and run `dvc repro`"
+        ) from error

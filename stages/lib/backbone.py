@@ -33,7 +33,9 @@ def pick_device() -> torch.device:
         device = torch.device(text)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"DIFFFAKE_DEVICE is '{text}', which PyTorch cannot use here ({error}); unset it or set it to cpu") from error
+        raise InputError(
+            f"DIFFFAKE_DEVICE is '{text}', which PyTorch cannot use here ({error}); unset it or set it to cpu"
+        ) from error
     return device
 
 
@@ -55,7 +57,9 @@ def build_backbone(settings: Backbone) -> torch.nn.Module:
     """
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
-        raise InputError(f"backbone.name is '{settings.name}', which timm {timm.__version__} does not have; close: {', '.join(close) or 'none'}")
+        raise InputError(
+            f"backbone.name is '{settings.name}', which timm {timm.__version__} does not have; close: {', '.join(close) or 'none'}"
+        )
     if settings.weights == "hub":
         try:
             return timm.create_model(settings.name, pretrained=True, num_classes=1)
@@ -73,17 +77,27 @@ def build_backbone(settings: Backbone) -> torch.nn.Module:
 def _load_pretrained(model: torch.nn.Module, path: Path) -> None:
     """Weights of a local .safetensors or .pth file, all but a classifier of another shape."""
     if not path.is_file():
-        raise InputError(f"backbone.weights: no file {path}; set it to 'none', 'hub' or an existing .safetensors or .pth file")
+        raise InputError(
+            f"backbone.weights: no file {path}; set it to 'none', 'hub' or an existing .safetensors or .pth file"
+        )
     try:
-        state = safetensors.torch.load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+        state = (
+            safetensors.torch.load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
     except Exception as error:  # safetensors, pickle and zip errors have no common type
-        raise InputError(f"backbone.weights: {path} is not a readable weights file ({type(error).__name__}: {error})") from error
+        raise InputError(
+            f"backbone.weights: {path} is not a readable weights file ({type(error).__name__}: {error})"
+        ) from error
     own = model.state_dict()
     head = {name for name in own if model.get_classifier() is model.get_submodule(name.rpartition(".")[0])}
     state = {name: tensor for name, tensor in state.items() if name not in head or tensor.shape == own[name].shape}
     wrong = [name for name in own if name not in head and (name not in state or state[name].shape != own[name].shape)]
     if wrong:
-        raise InputError(f"backbone.weights: {path} does not fit backbone.name: {len(wrong)} of {len(own)} tensors are missing or of another shape ({wrong[0]}, …)")
+        raise InputError(
+            f"backbone.weights: {path} does not fit backbone.name: {len(wrong)} of {len(own)} tensors are missing or of another shape ({wrong[0]}, …)"
+        )
     model.load_state_dict({**own, **{name: state[name] for name in own if name in state}})
 
 
@@ -94,9 +108,14 @@ def forward(model: torch.nn.Module, images: torch.Tensor) -> tuple[torch.Tensor,
 
 
 @torch.inference_mode()
-def embed(model: torch.nn.Module, faces: np.ndarray, input_size: int, device: torch.device, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+def embed(
+    model: torch.nn.Module, faces: np.ndarray, input_size: int, device: torch.device, batch: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
     """Float32 (embeddings (n, d), fake logits (n,)) of face crops, RGB uint8 (n, h, w, 3), in batches, in float32."""
-    parts = [forward(model, prepare(faces[i : i + batch], input_size).to(device, memory_format=torch.channels_last)) for i in range(0, len(faces), batch)]
+    parts = [
+        forward(model, prepare(faces[i : i + batch], input_size).to(device, memory_format=torch.channels_last))
+        for i in range(0, len(faces), batch)
+    ]
     embeddings, logits = zip(*parts, strict=True)
     return torch.cat(embeddings).cpu().numpy(), torch.cat(logits).cpu().numpy()
 
@@ -118,5 +137,7 @@ def load_backbone(path: Path, device: torch.device) -> tuple[torch.nn.Module, Ba
         model = timm.create_model(config.name, pretrained=False, num_classes=1)
         model.load_state_dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc repro`") from error
+        raise InputError(
+            f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc repro`"
+        ) from error
     return model.to(device, memory_format=torch.channels_last).eval(), config

@@ -91,7 +91,9 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0)]
     fusion: FusionName
     train_dataset: str
-    datasets: Annotated[dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Dataset], Field(min_length=1)]
+    datasets: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Dataset], Field(min_length=1)
+    ]
     demo: Demo
     frames: Frames
     faces: Faces
@@ -104,5 +106,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _train_dataset_is_known(self) -> "Params":
         if self.train_dataset not in self.datasets:
-            raise ValueError(f"train_dataset is '{self.train_dataset}', expected one of the keys of `datasets`: {', '.join(self.datasets)}")
+            raise ValueError(
+                f"train_dataset is '{self.train_dataset}', expected one of the keys of `datasets`: {', '.join(self.datasets)}"
+            )
         return self

@@ -7,8 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.lib.demo_face import SIZE, Performance, Person, light_field, load_portraits, make_performance, make_person, posed_points, render
-from stages.lib.runtime import video_rng
+from stages.lib.demo_face import (
+    SIZE,
+    Performance,
+    Person,
+    light_field,
+    load_portraits,
+    make_performance,
+    make_person,
+    posed_points,
+    render,
+)
+from stages.lib.seeding import video_rng
 from stages.lib.tables import FAKE, REAL
 
 FPS = 25.0
@@ -57,17 +67,28 @@ def _matched_colour(face: np.ndarray, frame: np.ndarray, mask: np.ndarray) -> np
     """The face with the mean and deviation that the frame has under the mask, as swapping tools do it."""
     weight = mask / mask.sum()
     (mean_a, mean_b) = ((weight * image).sum(axis=(0, 1)) for image in (face, frame))
-    deviation_a, deviation_b = (np.sqrt((weight * (image - mean) ** 2).sum(axis=(0, 1))) for image, mean in ((face, mean_a), (frame, mean_b)))
+    deviation_a, deviation_b = (
+        np.sqrt((weight * (image - mean) ** 2).sum(axis=(0, 1))) for image, mean in ((face, mean_a), (frame, mean_b))
+    )
     return (face - mean_a) * (deviation_b / np.maximum(deviation_a, 1e-3)) + mean_b
 
 
 def _generated(image: np.ndarray, resolution: float) -> np.ndarray:
     """What a generator of limited resolution would give: detail below 1/``resolution`` px is lost."""
     small = max(int(SIZE / resolution), 8)
-    return cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(
+        cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC
+    )
 
 
-def _fake_frames(target: Person, play: Performance, source: Person, mouth: Performance | None, part: list[int], rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _fake_frames(
+    target: Person,
+    play: Performance,
+    source: Person,
+    mouth: Performance | None,
+    part: list[int],
+    rng: np.random.Generator,
+) -> Iterator[np.ndarray]:
     """Unlit frames in which ``source`` was pasted over a part of the target, each frame with its own small errors.
 
     A generator works frame by frame: position, scale, colour, sharpness and the mask's edge vary from one frame to
@@ -100,7 +121,9 @@ def _write_video(path: Path, frames: Iterator[np.ndarray], play: Performance, rn
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (SIZE, SIZE))
     if not writer.isOpened():
-        raise RuntimeError(f"{path}: OpenCV cannot encode MPEG-4; install opencv-contrib-python-headless as pinned in requirements.txt")
+        raise RuntimeError(
+            f"{path}: OpenCV cannot encode MPEG-4; install opencv-contrib-python-headless as pinned in requirements.txt"
+        )
     noise, blur = rng.uniform(0.004, 0.030), rng.uniform(0.3, 0.8)
     for t, frame in enumerate(frames):
         lit = cv2.GaussianBlur(frame * light_field(play, t), (0, 0), blur)
@@ -129,4 +152,3 @@ def make_video(root: Path, video: DemoVideo, n_frames: tuple[int, int], seed: in
     else:
         frames = _real_frames(person, play)
     _write_video(root / video.path, frames, play, video_rng(seed, video.path, "camera"))
-

@@ -31,7 +31,31 @@ _HOPPER = """178,195 180,213.5 183,232 188,250 194,268.5 201.5,290 215.5,311 235
 
 # Landmark i of a face is landmark _MIRROR[i] of its mirror image.
 _MIRROR = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+    [
+        *range(16, -1, -1),
+        *range(26, 16, -1),
+        27,
+        28,
+        29,
+        30,
+        35,
+        34,
+        33,
+        32,
+        31,
+        45,
+        44,
+        43,
+        42,
+        47,
+        46,
+        39,
+        38,
+        37,
+        36,
+        41,
+        40,
+    ]
     + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
 )
 _JAW, _BROWS, _NOSE, _MOUTH = slice(0, 17), slice(17, 27), slice(27, 36), slice(48, 68)
@@ -41,8 +65,12 @@ _LOWER_LIP = [55, 56, 57, 58, 59, 65, 66, 67]
 _CORNERS = {48: -1.0, 60: -0.9, 54: 1.0, 64: 0.9}
 
 # The crown and the sides of the head move with it; the picture's border stays where it is.
-_HEAD = _EYES_AT + _EYE_DISTANCE * np.array([(-1.35, -0.1), (-1.2, -0.9), (-0.6, -1.4), (0, -1.5), (0.6, -1.4), (1.2, -0.9), (1.35, -0.1)])
-_BORDER = np.array([(x, y) for x in np.linspace(0, SIZE, 5) for y in np.linspace(0, SIZE, 5) if x in (0, SIZE) or y in (0, SIZE)])
+_HEAD = _EYES_AT + _EYE_DISTANCE * np.array(
+    [(-1.35, -0.1), (-1.2, -0.9), (-0.6, -1.4), (0, -1.5), (0.6, -1.4), (1.2, -0.9), (1.35, -0.1)]
+)
+_BORDER = np.array(
+    [(x, y) for x in np.linspace(0, SIZE, 5) for y in np.linspace(0, SIZE, 5) if x in (0, SIZE) or y in (0, SIZE)]
+)
 
 
 @dataclass(frozen=True)
@@ -57,19 +85,29 @@ def _points(text: str) -> np.ndarray:
     return np.array([pair.split(",") for pair in text.split()], np.float64)
 
 
-def smooth_warp(image: np.ndarray, points_in_output: np.ndarray, points_in_image: np.ndarray, scale: float = 1.0, output: int = SIZE) -> np.ndarray:
+def smooth_warp(
+    image: np.ndarray, points_in_output: np.ndarray, points_in_image: np.ndarray, scale: float = 1.0, output: int = SIZE
+) -> np.ndarray:
     """Warp an image by the thin-plate spline that takes each output point to its point in the image.
 
     Points are float64 (n, 2) in frame pixels; the image has ``scale`` times, and the output (output, output), as many.
     """
     axis = np.linspace(0, SIZE, _GRID)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    spline = RBFInterpolator(points_in_output, points_in_image - points_in_output, kernel="thin_plate_spline", smoothing=0.5)
+    spline = RBFInterpolator(
+        points_in_output, points_in_image - points_in_output, kernel="thin_plate_spline", smoothing=0.5
+    )
     offsets = spline(grid).reshape(_GRID, _GRID, 2).astype(np.float32)
     at = np.linspace(0, _GRID - 1, output, dtype=np.float32)
     dense = cv2.remap(offsets, *np.meshgrid(at, at), cv2.INTER_LINEAR)
     x, y = np.meshgrid(*[np.linspace(0, SIZE, output, dtype=np.float32)] * 2)
-    return cv2.remap(image, (x + dense[..., 0]) * scale, (y + dense[..., 1]) * scale, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.remap(
+        image,
+        (x + dense[..., 0]) * scale,
+        (y + dense[..., 1]) * scale,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
 
 
 def load_portraits() -> list[Person]:
@@ -88,7 +126,9 @@ def load_portraits() -> list[Person]:
         rotation = k * np.array([[ax, ay], [-ay, ax]])
         matrix = np.column_stack([rotation, _EYES_AT - rotation @ middle])
         side = int(SIZE * _OVERSAMPLE)
-        still = cv2.warpAffine(image, matrix * _OVERSAMPLE, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        still = cv2.warpAffine(
+            image, matrix * _OVERSAMPLE, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
         portraits.append(Person(still.astype(np.float32) / 255.0, points @ rotation.T + matrix[:, 2]))
     return portraits
 
@@ -108,7 +148,11 @@ def _reshaped(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     shape[_BROWS, 1] += unit * rng.uniform(-0.08, 0.05)
     for part, spread in ((_NOSE, (0.14, 0.08)), (_MOUTH, (0.13, 0.14))):
         centre = shape[part].mean(axis=0)
-        shape[part] = centre + (shape[part] - centre) * rng.uniform(1 - np.array(spread), 1 + np.array(spread)) + (0, unit * rng.uniform(-0.05, 0.05))
+        shape[part] = (
+            centre
+            + (shape[part] - centre) * rng.uniform(1 - np.array(spread), 1 + np.array(spread))
+            + (0, unit * rng.uniform(-0.05, 0.05))
+        )
     spacing, opening = unit * rng.uniform(-0.05, 0.05), rng.uniform((0.92, 0.85), (1.10, 1.2))
     for eye, side in zip(_EYES, (-1, 1), strict=True):
         centre = shape[eye].mean(axis=0)
@@ -117,7 +161,9 @@ def _reshaped(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _smooth_field(rng: np.random.Generator, cells: int, side: int, channels: int = 1) -> np.ndarray:
-    field = cv2.resize(rng.standard_normal((cells, cells, channels)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(
+        rng.standard_normal((cells, cells, channels)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
+    )
     return field.reshape(side, side, channels)
 
 
@@ -130,14 +176,21 @@ def make_person(portraits: list[Person], rng: np.random.Generator) -> Person:
     texture = np.clip(0.5 + 1.5 * (weight - 0.5), 0.05, 0.95)
     side = int(SIZE * _OVERSAMPLE)
     fixed = np.concatenate([_HEAD, _BORDER])
-    stills = [smooth_warp(p.still, np.vstack([landmarks, fixed]), np.vstack([p.landmarks, fixed]), _OVERSAMPLE, side) for p in portraits]
+    stills = [
+        smooth_warp(p.still, np.vstack([landmarks, fixed]), np.vstack([p.landmarks, fixed]), _OVERSAMPLE, side)
+        for p in portraits
+    ]
     still = texture * stills[0] + (1 - texture) * stills[1]
     still = (np.clip(still, 0, 1) ** rng.uniform(0.75, 1.3)).astype(np.float32)
     hsv = cv2.cvtColor(still, cv2.COLOR_BGR2HSV)
     hsv[..., 0] = (hsv[..., 0] + rng.uniform(-10, 10)) % 360
     hsv[..., 1] *= rng.uniform(0.55, 1.15)
     still = cv2.cvtColor(np.clip(hsv, 0, (360, 1, 1)).astype(np.float32), cv2.COLOR_HSV2BGR)
-    blotches = 0.05 * _smooth_field(rng, 7, side, 3) + 0.03 * _smooth_field(rng, 40, side) + 0.025 * _smooth_field(rng, 130, side)
+    blotches = (
+        0.05 * _smooth_field(rng, 7, side, 3)
+        + 0.03 * _smooth_field(rng, 40, side)
+        + 0.025 * _smooth_field(rng, 130, side)
+    )
     still = still * rng.uniform(0.85, 1.12, 3) * (1 + rng.uniform(0.5, 1.5) * blotches)
     return Person(np.clip(still, 0, 1).astype(np.float32), landmarks)
 
@@ -197,7 +250,9 @@ def _depth(points: np.ndarray) -> np.ndarray:
     return depth * _EYE_DISTANCE
 
 
-def posed_points(person: Person, play: Performance, t: int, mouth: Performance | None = None) -> tuple[np.ndarray, np.ndarray]:
+def posed_points(
+    person: Person, play: Performance, t: int, mouth: Performance | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the landmarks (68, 2) and the head's outline (7, 2) stand in frame ``t``; ``mouth``: who moves the mouth."""
     mouth = mouth or play
     unit, face = _EYE_DISTANCE, person.landmarks.copy()

@@ -17,7 +17,9 @@ _EYE_CASCADE = "haarcascade_eye.xml"
 def _cascade(name: str) -> cv2.CascadeClassifier:
     cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / name))
     if cascade.empty():
-        raise RuntimeError(f"OpenCV has no {name}: install opencv-contrib-python-headless as pinned in requirements.txt")
+        raise RuntimeError(
+            f"OpenCV has no {name}: install opencv-contrib-python-headless as pinned in requirements.txt"
+        )
     return cascade
 
 
@@ -34,7 +36,9 @@ def detect_face(frame: np.ndarray, detection_side: int = DETECTION_SIDE) -> np.n
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for share in _SMALLEST_FACE:
         smallest = max(20, int(share * min(gray.shape)))
-        found = _cascade(_FACE_CASCADE).detectMultiScale(gray, scaleFactor=1.1, minNeighbors=4, minSize=(smallest, smallest))
+        found = _cascade(_FACE_CASCADE).detectMultiScale(
+            gray, scaleFactor=1.1, minNeighbors=4, minSize=(smallest, smallest)
+        )
         if len(found):
             # Ties are broken by position, so that the choice does not depend on the detector's internal order.
             x, y, width, height = min(found.tolist(), key=lambda box: (-box[2] * box[3], box))
@@ -57,7 +61,9 @@ def detect_eyes(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         gray = cv2.cvtColor(region, cv2.COLOR_BGR2GRAY)
         scale = 80.0 / gray.shape[1]  # the cascade's smallest eye is 20 px wide
         gray = cv2.equalizeHist(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR))
-        found, _, weights = _cascade(_EYE_CASCADE).detectMultiScale3(gray, 1.08, 3, minSize=(28, 28), outputRejectLevels=True)
+        found, _, weights = _cascade(_EYE_CASCADE).detectMultiScale3(
+            gray, 1.08, 3, minSize=(28, 28), outputRejectLevels=True
+        )
         if len(found) == 0:
             return None
         ex, ey, ew, eh = found[int(np.argmax(weights))] / scale

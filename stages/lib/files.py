@@ -1,7 +1,6 @@
 """Atomic writes: an output has its final name only once it is whole."""
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         _discard(temporary)
         raise

@@ -39,13 +39,17 @@ def _choice(value: str, allowed: tuple[str, ...], column: str, where: str) -> st
 def _video_id(text: str, where: str) -> str:
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts or "\\" in text:
-        raise InputError(f"{where}: path is '{text}', expected a POSIX path relative to the dataset's folder and inside it; correct the row")
+        raise InputError(
+            f"{where}: path is '{text}', expected a POSIX path relative to the dataset's folder and inside it; correct the row"
+        )
     return path.as_posix()
 
 
 def _read_manifest(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; the 'manifest' layout needs a {MANIFEST} with the columns path,label (optional: {', '.join(_OPTIONAL)})")
+        raise InputError(
+            f"{path}: no such file; the 'manifest' layout needs a {MANIFEST} with the columns path,label (optional: {', '.join(_OPTIONAL)})"
+        )
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, strict=True)
@@ -58,7 +62,9 @@ def _read_manifest(path: Path) -> list[dict[str, str]]:
     if missing := [column for column in _REQUIRED if column not in columns]:
         raise InputError(f"{path}: column '{missing[0]}' is missing, found {', '.join(columns) or 'nothing'}; add it")
     if unknown := [column for column in columns if column not in _REQUIRED + _OPTIONAL]:
-        raise InputError(f"{path}: unknown column '{unknown[0]}', expected some of {', '.join(_REQUIRED + _OPTIONAL)}; rename or remove it")
+        raise InputError(
+            f"{path}: unknown column '{unknown[0]}', expected some of {', '.join(_REQUIRED + _OPTIONAL)}; rename or remove it"
+        )
     if not rows:
         raise InputError(f"{path}: lists no video; add one row per video")
     return rows
@@ -75,15 +81,21 @@ def index_manifest(root: Path) -> list[dict[str, str]]:
     for line, row in enumerate(_read_manifest(manifest), start=2):
         where = f"{manifest}, row {line}"
         if None in row or None in row.values():
-            raise InputError(f"{where}: has more or fewer values than there are columns; quote values that contain a comma")
+            raise InputError(
+                f"{where}: has more or fewer values than there are columns; quote values that contain a comma"
+            )
         label = _choice(row["label"].strip(), LABELS, "label", where)
         video_id = _video_id(row["path"], where)
         if video_id in line_of:
-            raise InputError(f"{where}: duplicate video_id '{video_id}', first listed in row {line_of[video_id]}; list each video once")
+            raise InputError(
+                f"{where}: duplicate video_id '{video_id}', first listed in row {line_of[video_id]}; list each video once"
+            )
         line_of[video_id] = line
         method = (row.get("method") or "").strip() or ("fake" if label == FAKE else "")
         if method == "all":
-            raise InputError(f"{where}: method 'all' is the name of the total in the metrics; give the method another name")
+            raise InputError(
+                f"{where}: method 'all' is the name of the total in the metrics; give the method another name"
+            )
         rows.append(
             {
                 "video_id": video_id,
@@ -104,7 +116,9 @@ LAYOUTS: dict[str, Callable[[Path], list[dict[str, str]]]] = {"manifest": index_
 def index_dataset(layout: str, root: Path) -> list[dict[str, str]]:
     """Index rows of ``root`` under a named layout. Raises :class:`InputError` for a missing root or unknown layout."""
     if layout not in LAYOUTS:
-        raise InputError(f"layout is '{layout}', expected one of {', '.join(LAYOUTS)}; correct it under `datasets` in params.yaml")
+        raise InputError(
+            f"layout is '{layout}', expected one of {', '.join(LAYOUTS)}; correct it under `datasets` in params.yaml"
+        )
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; correct `root` under `datasets` in params.yaml")
     return LAYOUTS[layout](root)

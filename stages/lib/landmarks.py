@@ -11,7 +11,9 @@ from stages.lib.errors import InputError
 from stages.lib.faces import crop_square, detect_eyes
 from stages.lib.tables import N_LANDMARKS
 
-Landmarker = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (BGR frame, Haar box (4,)) -> float64 (68, 2), frame pixels
+Landmarker = Callable[
+    [np.ndarray, np.ndarray], np.ndarray
+]  # (BGR frame, Haar box (4,)) -> float64 (68, 2), frame pixels
 
 _WHERE_TO_GET = (
     "Use `haar`, which needs no file; or OpenCV's LBF model lbfmodel.yaml (54 MB, github.com/kurnianggoro/GSOC2017, data/lbfmodel.yaml; "
@@ -23,7 +25,17 @@ _WHERE_TO_GET = (
 # image's right, y down. Half a face; the other half mirrors it. It starts from the points placed by hand on the demo's two
 # portraits (stages/lib/demo_face.py), who both smile; mouth and chin are lowered and the brows raised to a face at rest.
 _HALF = {
-    "jaw": [(-1.03, 0.04), (-1.02, 0.29), (-0.98, 0.54), (-0.93, 0.79), (-0.85, 1.04), (-0.72, 1.30), (-0.54, 1.53), (-0.30, 1.71), (0, 1.77)],
+    "jaw": [
+        (-1.03, 0.04),
+        (-1.02, 0.29),
+        (-0.98, 0.54),
+        (-0.93, 0.79),
+        (-0.85, 1.04),
+        (-0.72, 1.30),
+        (-0.54, 1.53),
+        (-0.30, 1.71),
+        (0, 1.77),
+    ],
     "brow": [(-0.89, -0.27), (-0.75, -0.36), (-0.57, -0.38), (-0.39, -0.34), (-0.24, -0.27)],
     "bridge": [(0, -0.01), (0, 0.19), (0, 0.39), (0, 0.58)],
     "nostrils": [(-0.23, 0.69), (-0.12, 0.74), (0, 0.76)],
@@ -47,7 +59,9 @@ def canonical_face() -> np.ndarray:
     points += h["brow"] + _mirrored(h["brow"]) + h["bridge"] + h["nostrils"] + _mirrored(h["nostrils"][:-1])
     points += h["eye"] + right_eye
     points += h["upper_lip"] + _mirrored(h["upper_lip"][:-1]) + _mirrored(h["lower_lip"][:-1]) + h["lower_lip"][::-1]
-    points += h["inner_upper"] + _mirrored(h["inner_upper"][:-1]) + _mirrored(h["inner_lower"][:-1]) + h["inner_lower"][::-1]
+    points += (
+        h["inner_upper"] + _mirrored(h["inner_upper"][:-1]) + _mirrored(h["inner_lower"][:-1]) + h["inner_lower"][::-1]
+    )
     return np.asarray(points)
 
 
@@ -61,7 +75,10 @@ def haar_landmarks(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     No facial detail is measured, so expressions are not followed: enough to place masks, and needs no file.
     """
     x, y, width, height = box
-    expected = np.array([[0.5 - _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y], [0.5 + _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y]]) * (width, height) + (x, y)
+    expected = np.array([[0.5 - _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y], [0.5 + _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y]]) * (
+        width,
+        height,
+    ) + (x, y)
     found = detect_eyes(frame, box)
     # The eye cascade jitters by a few pixels and the box by its pyramid's steps; their mean is steadier than either.
     eyes = expected if found is None else (found + expected) / 2
@@ -87,9 +104,13 @@ def onnx_landmarks(path: Path, side: int = 112, enlarge: float = 1.1) -> Landmar
         network.setInput(np.zeros((1, 3, side, side), np.float32))
         sizes = [output.size for output in network.forward(outputs)]
     except cv2.error as error:
-        raise InputError(f"faces.landmarks: {path} is not an ONNX model that OpenCV can run ({error.err}). {_WHERE_TO_GET}") from error
+        raise InputError(
+            f"faces.landmarks: {path} is not an ONNX model that OpenCV can run ({error.err}). {_WHERE_TO_GET}"
+        ) from error
     if 2 * N_LANDMARKS not in sizes:
-        raise InputError(f"faces.landmarks: {path} has outputs of {sizes} values, expected one of {2 * N_LANDMARKS}. {_WHERE_TO_GET}")
+        raise InputError(
+            f"faces.landmarks: {path} has outputs of {sizes} values, expected one of {2 * N_LANDMARKS}. {_WHERE_TO_GET}"
+        )
     output = outputs[sizes.index(2 * N_LANDMARKS)]
 
     def landmarks(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -133,5 +154,7 @@ def make_landmarker(backend: str) -> Landmarker:
     path = Path(backend)
     loaders = {".onnx": onnx_landmarks, ".yaml": lbf_landmarks, ".yml": lbf_landmarks}
     if path.suffix.lower() not in loaders:
-        raise InputError(f"faces.landmarks is '{backend}', expected `haar` or a path ending in {', '.join(loaders)}. {_WHERE_TO_GET}")
+        raise InputError(
+            f"faces.landmarks is '{backend}', expected `haar` or a path ending in {', '.join(loaders)}. {_WHERE_TO_GET}"
+        )
     return loaders[path.suffix.lower()](path)

@@ -49,7 +49,9 @@ def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 2
         return []
     edges = np.histogram_bin_edges(scored[score], bins)
     rows = []
-    for kind, group in scored.assign(kind=scored["method"].where(scored["label"] == FAKE, REAL)).groupby("kind", sort=True):
+    for kind, group in scored.assign(kind=scored["method"].where(scored["label"] == FAKE, REAL)).groupby(
+        "kind", sort=True
+    ):
         counts, _ = np.histogram(group[score], edges)
         rows += [
             {"dataset": dataset, "kind": kind, "score": middle, "share": count / len(group)}
@@ -65,8 +67,17 @@ def coverage(videos: pd.DataFrame) -> dict:
     for rejects in videos["frame_rejects"]:
         frames.update(json.loads(rejects))
     return {
-        "videos": {"indexed": len(videos), "used": int(videos["anomaly_score"].notna().sum()), "dropped": _counts(dropped), "noted": _counts(videos["note"].dropna())},
-        "frames": {"extracted": int(videos["n_frames"].sum()), "used": int(videos["n_faces"].sum()), "dropped": dict(sorted(frames.items()))},
+        "videos": {
+            "indexed": len(videos),
+            "used": int(videos["anomaly_score"].notna().sum()),
+            "dropped": _counts(dropped),
+            "noted": _counts(videos["note"].dropna()),
+        },
+        "frames": {
+            "extracted": int(videos["n_frames"].sum()),
+            "used": int(videos["n_faces"].sum()),
+            "dropped": dict(sorted(frames.items())),
+        },
     }
 
 

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 
 from stages.lib.files import atomic_path
-from stages.lib.runtime import video_rng
+from stages.lib.seeding import video_rng
 from stages.lib.synthesis import SCHEMES, synthesize
 
 matplotlib.use("Agg")
@@ -27,7 +27,9 @@ def fakes_sheet(path: Path, faces_folder: Path, videos: list[dict], seed: int) -
     ``videos``: dicts of video_id and landmarks (n, 68, 2) in crop pixels; faces are taken across people.
     """
     titles = ("face", "landmarks", "mask", "real, as trained on", "pseudo-fake")
-    figure, axes = plt.subplots(len(SCHEMES), len(titles), figsize=(2.2 * len(titles), 2.3 * len(SCHEMES)), layout="constrained")
+    figure, axes = plt.subplots(
+        len(SCHEMES), len(titles), figsize=(2.2 * len(titles), 2.3 * len(SCHEMES)), layout="constrained"
+    )
     rng = video_rng(seed, "", "sheet")
     for row, scheme in enumerate(SCHEMES):
         video = videos[row * len(videos) // len(SCHEMES)]
@@ -35,7 +37,9 @@ def fakes_sheet(path: Path, faces_folder: Path, videos: list[dict], seed: int) -
         middle = len(faces) // 2
         face, landmarks = np.asarray(faces[middle]), video["landmarks"][middle]
         made = synthesize(face, landmarks, rng, scheme=scheme)
-        for axis, image, title in zip(axes[row], (face, _with_landmarks(face, landmarks), made.mask, made.real, made.fake), titles, strict=True):
+        for axis, image, title in zip(
+            axes[row], (face, _with_landmarks(face, landmarks), made.mask, made.real, made.fake), titles, strict=True
+        ):
             axis.imshow(image, cmap="gray", vmin=0, vmax=1 if image.ndim == 2 else 255)
             axis.set_xticks([]), axis.set_yticks([])
             if row == 0:

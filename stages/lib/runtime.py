@@ -1,16 +1,14 @@
-"""How the work is run: workers, progress, and random draws that depend on neither.
+"""How the work is run: over all cores, under a progress bar.
 
 ``DIFFFAKE_WORKERS`` (default: all cores) and ``DIFFFAKE_DEVICE`` (default: a GPU where there is one) are execution
 settings: they never change a result of a CPU stage and are never params.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import joblib
-import numpy as np
 from tqdm import tqdm
 
 from stages.lib.errors import InputError
@@ -25,17 +23,10 @@ def worker_count() -> int:
     if not text:
         return joblib.cpu_count()
     if not text.isdigit() or int(text) < 1:
-        raise InputError(f"DIFFFAKE_WORKERS is '{text}', expected a whole number of at least 1; unset it to use every core")
+        raise InputError(
+            f"DIFFFAKE_WORKERS is '{text}', expected a whole number of at least 1; unset it to use every core"
+        )
     return int(text)
-
-
-def video_rng(seed: int, video_id: str, purpose: str) -> np.random.Generator:
-    """A generator of its own for one video and one purpose.
-
-    It depends on (seed, video_id, purpose) alone, so neither the number of workers nor the other videos matter.
-    """
-    digest = hashlib.blake2b(f"{purpose}\0{video_id}".encode(), digest_size=16).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
 def _one_threaded(function: Callable[[Item], Result], item: Item) -> Result:
@@ -55,7 +46,9 @@ def map_videos(function: Callable[[Item], Result], items: Sequence[Item], descri
     joblib hands out a batch of items at a time, so at most a few videos are in memory however many there are.
     An error in a worker stops the map and is raised here.
     """
-    parallel = joblib.Parallel(n_jobs=min(worker_count(), max(len(items), 1)), return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)
+    parallel = joblib.Parallel(
+        n_jobs=min(worker_count(), max(len(items), 1)), return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
+    )
     results = parallel(joblib.delayed(_one_threaded)(function, item) for item in items)
     yield from progress(results, description, len(items), "video")
 

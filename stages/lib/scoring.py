@@ -6,7 +6,11 @@ import pandas as pd
 
 
 def score_videos(
-    index: pd.DataFrame, extracted: pd.DataFrame, faces: pd.DataFrame, frame_scores: pd.DataFrame, pair_scores: pd.DataFrame
+    index: pd.DataFrame,
+    extracted: pd.DataFrame,
+    faces: pd.DataFrame,
+    frame_scores: pd.DataFrame,
+    pair_scores: pd.DataFrame,
 ) -> pd.DataFrame:
     """Join everything known of each indexed video into one row of the ``SCORES`` table.
 
@@ -17,11 +21,18 @@ def score_videos(
     """
     by_pair = pair_scores.groupby("video_id")["anomaly_score"].agg(anomaly_score="mean", n_pairs="size")
     by_frame = frame_scores.groupby("video_id").agg(
-        single_frame_score=("single_frame_score", "mean"), classifier_logit=("fake_logit", "mean"), n_faces=("fake_logit", "size")
+        single_frame_score=("single_frame_score", "mean"),
+        classifier_logit=("fake_logit", "mean"),
+        n_faces=("fake_logit", "size"),
     )
     rejected = faces.dropna(subset=["reject_reason"])
-    rejects = {video_id: rows.value_counts().sort_index().to_dict() for video_id, rows in rejected.groupby("video_id")["reject_reason"]}
-    videos = index.merge(extracted[["video_id", "n_frames", "note", "reject_reason"]], on="video_id", validate="one_to_one")
+    rejects = {
+        video_id: rows.value_counts().sort_index().to_dict()
+        for video_id, rows in rejected.groupby("video_id")["reject_reason"]
+    }
+    videos = index.merge(
+        extracted[["video_id", "n_frames", "note", "reject_reason"]], on="video_id", validate="one_to_one"
+    )
     videos = videos.join(by_frame, on="video_id").join(by_pair, on="video_id")
     videos[["n_faces", "n_pairs"]] = videos[["n_faces", "n_pairs"]].fillna(0).astype("int32")
     videos["frame_rejects"] = [json.dumps(rejects.get(video_id, {})) for video_id in videos["video_id"]]
@@ -30,5 +41,7 @@ def score_videos(
     videos.loc[unscored, ["single_frame_score", "classifier_logit"]] = None
     reason = videos["reject_reason"].where(videos["reject_reason"].notna(), None)
     missing = unscored & reason.isna()
-    reason = reason.mask(missing & (videos["n_faces"] == 0), "no_face").mask(missing & (videos["n_faces"] > 0), "too_few_faces")
+    reason = reason.mask(missing & (videos["n_faces"] == 0), "no_face").mask(
+        missing & (videos["n_faces"] > 0), "too_few_faces"
+    )
     return videos.assign(reject_reason=reason).sort_values("video_id", ignore_index=True)

@@ -138,7 +138,9 @@ def degrade_alike(images: list[np.ndarray], rng: np.random.Generator) -> list[np
     return images
 
 
-def synthesize(face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, degrade: bool = True, scheme: str | None = None) -> PseudoFake:
+def synthesize(
+    face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, degrade: bool = True, scheme: str | None = None
+) -> PseudoFake:
     """One pseudo-fake of a face (figure 3): a mask scheme (None: a random one), deformed, and a transformed source or target.
 
     ``degrade`` also applies :func:`degrade_alike` to the real face and the pseudo-fake.

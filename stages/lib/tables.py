@@ -19,7 +19,10 @@ N_LANDMARKS = 68
 
 def _schema(**columns: pa.DataType | pa.Field) -> pa.Schema:
     return pa.schema(
-        [kind.with_name(name) if isinstance(kind, pa.Field) else pa.field(name, kind, nullable=False) for name, kind in columns.items()]
+        [
+            kind.with_name(name) if isinstance(kind, pa.Field) else pa.field(name, kind, nullable=False)
+            for name, kind in columns.items()
+        ]
     )
 
 
@@ -141,10 +144,14 @@ def vector_column(array: np.ndarray) -> pa.FixedSizeListArray:
 def _check(table: pa.Table, where: str | Path) -> None:
     for field in table.schema:
         if not field.nullable and table[field.name].null_count:
-            raise InputError(f"{where}: column '{field.name}' has {table[field.name].null_count} empty values; rerun the stage that writes it")
+            raise InputError(
+                f"{where}: column '{field.name}' has {table[field.name].null_count} empty values; rerun the stage that writes it"
+            )
 
 
-def write_table(path: str | Path, rows: pd.DataFrame | pa.Table | list[dict], schema: pa.Schema, compression: str = "zstd") -> None:
+def write_table(
+    path: str | Path, rows: pd.DataFrame | pa.Table | list[dict], schema: pa.Schema, compression: str = "zstd"
+) -> None:
     """Write ``rows`` atomically under ``schema``; equal rows give equal bytes.
 
     Raises :class:`InputError` where a required column is empty, and Arrow's own error where a type is wrong.
@@ -179,7 +186,9 @@ def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
 
 def _match(table: pa.Table, schema: pa.Schema, path: str | Path) -> None:
     if not table.schema.equals(schema):
-        raise InputError(f"{path}: columns are {_describe(table.schema)}, expected {_describe(schema)}; rerun the stage that writes it")
+        raise InputError(
+            f"{path}: columns are {_describe(table.schema)}, expected {_describe(schema)}; rerun the stage that writes it"
+        )
     _check(table, path)
 
 

@@ -28,16 +28,22 @@ class FakeBank:
         self.variants = int(table["variant"].max()) + 1 if len(table) else 0
         faces = table[["video_id", "face_row"]].drop_duplicates().sort_values(["video_id", "face_row"])
         self._faces = list(faces.itertuples(index=False, name=None))
-        self._arrays = {video_id: np.load(folder / f"{video_id}.npy", mmap_mode="r") for video_id in faces["video_id"].unique()}
+        self._arrays = {
+            video_id: np.load(folder / f"{video_id}.npy", mmap_mode="r") for video_id in faces["video_id"].unique()
+        }
         if not self._faces:
-            raise InputError(f"no {split} face in {folder}: the training dataset has no usable real video with split={split}; see metrics/coverage.json")
+            raise InputError(
+                f"no {split} face in {folder}: the training dataset has no usable real video with split={split}; see metrics/coverage.json"
+            )
 
     def __len__(self) -> int:
         return len(self._faces)
 
     def pairs(self, faces: np.ndarray, variants: np.ndarray) -> np.ndarray:
         """uint8 (2n, size, size, 3) of n faces: all reals, then their pseudo-fakes in the same order."""
-        pairs = np.stack([self._arrays[self._faces[f][0]][self._faces[f][1], v] for f, v in zip(faces, variants, strict=True)])
+        pairs = np.stack(
+            [self._arrays[self._faces[f][0]][self._faces[f][1], v] for f, v in zip(faces, variants, strict=True)]
+        )
         return np.concatenate([pairs[:, 0], pairs[:, 1]])
 
 
@@ -97,11 +103,15 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 
 def _optimizer(model: torch.nn.Module, settings: Train) -> torch.optim.Optimizer:
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), settings.learning_rate, momentum=0.9, weight_decay=settings.weight_decay)
+        return torch.optim.SGD(
+            model.parameters(), settings.learning_rate, momentum=0.9, weight_decay=settings.weight_decay
+        )
     return torch.optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _validate(model: torch.nn.Module, bank: FakeBank, input_size: int, batch: int, device: torch.device, bf16: bool) -> tuple[float, float]:
+def _validate(
+    model: torch.nn.Module, bank: FakeBank, input_size: int, batch: int, device: torch.device, bf16: bool
+) -> tuple[float, float]:
     """(loss, AUC) over every validation face with each of its pseudo-fakes: the same images in every epoch."""
     model.eval()
     faces = np.repeat(np.arange(len(bank)), bank.variants)
@@ -110,7 +120,11 @@ def _validate(model: torch.nn.Module, bank: FakeBank, input_size: int, batch: in
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for i in range(0, len(faces), batch):
             images = bank.pairs(faces[i : i + batch], variants[i : i + batch])
-            logits.append(forward(model, prepare(images, input_size).to(device, memory_format=torch.channels_last))[1].float().cpu())
+            logits.append(
+                forward(model, prepare(images, input_size).to(device, memory_format=torch.channels_last))[1]
+                .float()
+                .cpu()
+            )
             labels.append(torch.arange(2).repeat_interleave(len(images) // 2).float())
     logit, label = torch.cat(logits), torch.cat(labels)
     return binary_cross_entropy_with_logits(logit, label).item(), float(roc_auc_score(label.numpy(), logit.numpy()))
@@ -136,7 +150,9 @@ def train_backbone(
     optimizer = _optimizer(model, settings)
     half = settings.batch_size // 2
     n_batches = -(-len(train_bank) // half)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, settings.epochs * n_batches))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_factor(step, settings.epochs * n_batches)
+    )
     step, bf16 = SharpnessAwareStep(model, optimizer, settings.sam_rho), uses_bf16(settings.precision, device)
     best, best_state = None, None
     for number in range(settings.epochs):

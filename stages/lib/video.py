@@ -64,7 +64,15 @@ def _decode(path: Path, wanted: np.ndarray) -> tuple[int, list[dict], tuple[int,
                 decoded, frame = capture.retrieve()
                 if decoded:
                     size = (frame.shape[1], frame.shape[0])
-                    rows.append({"frame_index": n_decoded, "time_s": time_s, "height": size[1], "width": size[0], "zstd": compress_frame(frame)})
+                    rows.append(
+                        {
+                            "frame_index": n_decoded,
+                            "time_s": time_s,
+                            "height": size[1],
+                            "width": size[0],
+                            "zstd": compress_frame(frame),
+                        }
+                    )
             n_decoded += 1
     finally:
         capture.release()

@@ -1,0 +1,33 @@
+# make repro: the whole pipeline on the built-in demo. make test: the tests. Both set themselves up.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: repro test bench lint preset clean
+repro: .venv/.installed
+	python -m stages.params
+	dvc repro
+	dvc plots show --out dvc_plots > /dev/null
+	python -m stages.evaluate --show --metrics metrics
+	@echo "Plots: dvc_plots/index.html (open it in a browser); metrics: metrics/*.json"
+
+test: .venv/.installed-dev
+	ruff check .
+	python -m pytest
+
+bench: .venv/.installed-dev
+	python -m benchmarks.throughput
+
+# make preset NAME=paper writes presets/paper.yaml into params.yaml.
+preset: .venv/.installed
+	python -m stages.params --preset presets/$(NAME).yaml
+
+.venv/.installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,117 @@
+"""The input transform, weights in and out, and what a bad backbone says."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import safetensors.torch
+import timm
+import torch
+
+from stages.lib.backbone import BackboneConfig, build_backbone, embed, load_backbone, pick_device, prepare, save_backbone
+from stages.lib.config import Backbone
+from stages.lib.errors import InputError
+
+CPU = torch.device("cpu")
+NAME = "test_resnet"
+FACES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+
+
+def _settings(weights: str = "none", name: str = NAME) -> Backbone:
+    return Backbone(name=name, weights=weights, input_size=32)
+
+
+def test_prepare_normalises_with_mean_and_deviation_a_half():
+    faces = np.zeros((2, 32, 32, 3), np.uint8)
+    faces[1, ..., 0] = 255
+    x = prepare(faces, 32)
+    assert x.shape == (2, 3, 32, 32) and x.dtype == torch.float32
+    assert (x[0] == -1).all() and (x[1, 0] == 1).all() and (x[1, 1:] == -1).all()
+    expected = (cv2.resize(FACES[0], (32, 32), interpolation=cv2.INTER_AREA) / 255.0 - 0.5) / 0.5
+    np.testing.assert_allclose(prepare(FACES, 32)[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
+
+
+def test_saved_and_loaded_backbones_embed_alike(tmp_path):
+    model = build_backbone(_settings()).eval()
+    config = BackboneConfig(NAME, 32, model.num_features)
+    save_backbone(tmp_path / "b.safetensors", model, config)
+    loaded, loaded_config = load_backbone(tmp_path / "b.safetensors", CPU)
+    embedding, logit = embed(loaded, FACES, 32, CPU)
+    assert loaded_config == config and embedding.shape == (5, model.num_features) and logit.shape == (5,)
+    for ours, theirs in zip((embedding, logit), embed(model, FACES, 32, CPU), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
+    model = timm.create_model(NAME, num_classes=1).eval()
+    pooled = timm.create_model(NAME, num_classes=0).eval()
+    pooled.load_state_dict(model.state_dict(), strict=False)
+    embedding, logit = embed(model, FACES, 32, CPU)
+    with torch.inference_mode():
+        np.testing.assert_allclose(embedding, pooled(prepare(FACES, 32)).numpy(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(logit, model(prepare(FACES, 32))[:, 0].numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_local_weights_are_loaded_all_but_a_foreign_classifier(tmp_path):
+    pretrained = timm.create_model(NAME, num_classes=1000)
+    safetensors.torch.save_file(pretrained.state_dict(), tmp_path / "w.safetensors")
+    torch.save(pretrained.state_dict(), tmp_path / "w.pth")
+    for name in ("w.safetensors", "w.pth"):
+        model = build_backbone(_settings(str(tmp_path / name)))
+        assert torch.equal(model.conv1.weight, pretrained.conv1.weight) and model.get_classifier().out_features == 1
+
+
+def test_bad_weights_are_named(tmp_path):
+    with pytest.raises(InputError, match="no file .*none.safetensors; set it to 'none', 'hub' or an existing"):
+        build_backbone(_settings(str(tmp_path / "none.safetensors")))
+    (tmp_path / "bad.safetensors").write_bytes(b"not weights")
+    with pytest.raises(InputError, match="bad.safetensors is not a readable weights file"):
+        build_backbone(_settings(str(tmp_path / "bad.safetensors")))
+    safetensors.torch.save_file(timm.create_model("test_vit", num_classes=1).state_dict(), tmp_path / "vit.safetensors")
+    with pytest.raises(InputError, match="does not fit backbone.name: .* tensors are missing or of another shape"):
+        build_backbone(_settings(str(tmp_path / "vit.safetensors")))
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('code ran')",))
+
+    torch.save({"x": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(InputError, match="evil.pth is not a readable weights file"):
+        build_backbone(_settings(str(tmp_path / "evil.pth")))
+
+
+def test_a_hub_out_of_reach_is_a_clear_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="could not load pretrained weights of resnet18 .*go online, or set backbone.weights"):
+        build_backbone(_settings("hub", "resnet18"))
+
+
+def test_an_unknown_name_lists_close_ones():
+    with pytest.raises(InputError, match="backbone.name is 'resnet19', which timm .* does not have; close: .*resnet"):
+        build_backbone(_settings(name="resnet19"))
+
+
+def test_damaged_backbones_are_refused(tmp_path):
+    path = tmp_path / "b.safetensors"
+    with pytest.raises(InputError, match="no such file; run `dvc repro train_backbone`"):
+        load_backbone(path, CPU)
+    model = build_backbone(_settings())
+    save_backbone(path, model, BackboneConfig(NAME, 32, model.num_features))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a whole backbone"):
+        load_backbone(path, CPU)
+    metadata = {"config": json.dumps({"name": "test_vit", "input_size": 32, "embedding_dim": 64})}
+    safetensors.torch.save_file(model.state_dict(), path, metadata=metadata)
+    with pytest.raises(InputError, match="not a whole backbone"):
+        load_backbone(path, CPU)
+
+
+def test_an_impossible_device_is_named(monkeypatch):
+    monkeypatch.setenv("DIFFFAKE_DEVICE", "abacus")
+    with pytest.raises(InputError, match="DIFFFAKE_DEVICE is 'abacus', which PyTorch cannot use here"):
+        pick_device()

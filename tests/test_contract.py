@@ -1,0 +1,91 @@
+"""dvc.yaml against the code: names, declared modules, and what is imported where."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parent.parent
+PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
+# Modules that cannot change what an artifact contains: messages, atomic writes, types of params, workers and progress.
+INFRASTRUCTURE = {f"stages/{name}.py" for name in ("__init__", "cli", "params")} | {
+    f"stages/lib/{name}.py" for name in ("__init__", "config", "errors", "files", "runtime")
+}
+
+
+def test_stages_are_the_designs():
+    per_dataset = {name for name, stage in PIPELINE["stages"].items() if "foreach" in stage}
+    assert list(STAGES) == [
+        "make_demo",
+        "index_videos",
+        "extract_frames",
+        "crop_faces",
+        "synthesize_fakes",
+        "train_backbone",
+        "embed_faces",
+        "fuse_pairs",
+        "fit_anomaly_model",
+        "score_videos",
+        "evaluate",
+    ]
+    assert per_dataset == {"index_videos", "extract_frames", "crop_faces", "embed_faces", "fuse_pairs", "score_videos"}
+
+
+def _imports(module: str) -> set[str]:
+    """The project's own modules that a file imports, as paths, through all levels."""
+    found, queue = set(), [module]
+    while queue:
+        path = queue.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            queue += [f"{name.replace('.', '/')}.py" for name in names if name and name.startswith("stages.")]
+    return found
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_declares_the_modules_it_imports(name):
+    declared = {dep for dep in STAGES[name]["deps"] if dep.endswith(".py")}
+    assert declared == _imports(f"stages/{name}.py") - INFRASTRUCTURE
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_reads_only_the_params_it_declares(name):
+    tree = ast.parse((ROOT / f"stages/{name}.py").read_text(encoding="utf-8"))
+    names = {"params", *(a for a in ())}
+    read = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            base = node.value
+            called = isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "load_params"
+            if called or (isinstance(base, ast.Name) and base.id in names):
+                read.add(node.attr)
+    assert read == {param.split(".")[0] for param in STAGES[name].get("params", [])}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stages_command_names_every_path_it_declares(name):
+    stage = STAGES[name]
+    outs = [next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "metrics") for out in stage.get(kind, [])]
+    data = [dep for dep in stage["deps"] if not dep.endswith(".py")]
+    for path in outs + data:
+        parents = [path, *(str(parent) for parent in Path(path).parents if str(parent) != ".")]
+        assert any(f" {parent}" in stage["cmd"] or f'"{parent}"' in stage["cmd"] for parent in parents), path
+
+
+@pytest.mark.parametrize("name", ["fuse_pairs", "fit_anomaly_model", "score_videos", "evaluate"])
+def test_nothing_after_embedding_imports_torch(name):
+    code = f"import sys, stages.{name}; sys.exit(any(m.split('.')[0] in ('torch', 'timm') for m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_execution_settings_are_no_params():
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    keys = [line.split(":")[0].strip() for line in text.splitlines() if ":" in line and not line.startswith("#")]
+    assert not {"workers", "n_jobs", "device", "num_workers", "scheduler"} & set(keys)

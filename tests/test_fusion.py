@@ -1,0 +1,60 @@
+"""Fusion against the paper's equations by hand, and the pairs' promises."""
+
+import numpy as np
+import pytest
+
+from stages.lib.fusion import FUSIONS, draw_pairs
+
+A = np.array([[1.0, -2.0, 0.5]], np.float32)
+B = np.array([[3.0, 1.0, 0.5]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("abs", [2, 3, 0]),  # equation 3
+        ("sub", [-2, -3, 0]),  # equation 4
+        ("sub2", [4, 9, 0]),  # equation 5
+        ("sub3", [-8, -27, 0]),  # equation 6
+        ("single", [1, -2, 0.5]),
+        ("joint", [2, -0.5, 0.5, 2, 3, 0]),
+    ],
+)
+def test_fusion_is_the_papers(name, expected):
+    np.testing.assert_array_equal(FUSIONS[name](A, B), [expected])
+
+
+def test_every_fusion_of_the_params_exists():
+    from typing import get_args
+
+    from stages.lib.config import FusionName
+
+    assert set(FUSIONS) == set(get_args(FusionName))
+
+
+def test_pairs_lie_apart_are_distinct_and_never_pair_a_frame_with_itself():
+    times = np.arange(40) / 10
+    pairs = draw_pairs(times, 30, 0.25, np.random.default_rng(0))
+    assert pairs.shape == (30, 2)
+    assert len({frozenset(pair) for pair in pairs.tolist()}) == 30
+    assert (np.abs(times[pairs[:, 0]] - times[pairs[:, 1]]) >= 0.25 * 3.9).all()
+
+
+def test_pairs_come_in_both_orders():
+    pairs = draw_pairs(np.arange(40.0), 200, 0.1, np.random.default_rng(0))
+    assert 60 < (pairs[:, 0] < pairs[:, 1]).sum() < 140
+
+
+def test_gap_is_measured_in_time_not_in_frames():
+    times = np.array([0.0, 0.01, 0.02, 0.03, 10.0])
+    pairs = draw_pairs(times, 99, 0.5, np.random.default_rng(0))
+    assert {frozenset(pair) for pair in pairs.tolist()} == {frozenset((i, 4)) for i in range(4)}
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_frames_have_no_pairs(n):
+    assert draw_pairs(np.arange(float(n)), 30, 0.2, np.random.default_rng(0)).shape == (0, 2)
+
+
+def test_every_pair_is_drawn_when_more_are_wanted_than_exist():
+    assert len(draw_pairs(np.arange(4.0), 30, 0.0, np.random.default_rng(0))) == 6

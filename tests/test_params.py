@@ -1,0 +1,96 @@
+"""params.yaml: what each mistake says, and that presets and defaults are valid."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.lib.errors import InputError
+from stages.params import apply_preset, load_params
+
+ROOT = Path(__file__).parent.parent
+
+
+def _write(tmp_path: Path, change=None) -> Path:
+    yaml = YAML()
+    content = yaml.load(ROOT / "params.yaml")
+    if change:
+        change(content)
+    path = tmp_path / "params.yaml"
+    yaml.dump(content, path)
+    return path
+
+
+def test_shipped_params_are_valid_and_immutable():
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        params.seed = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.update(fusion="sub4"), "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single' or 'joint'; did you mean 'sub'?"),
+        (lambda p: p["frames"].update(per_vdieo=3), "frames.per_vdieo: unknown key; did you mean 'per_video'? Correct or remove it"),
+        (lambda p: p.update(zzz=1), "zzz: unknown key; known keys: seed, fusion"),
+        (lambda p: p["frames"].update(per_video="40"), "frames.per_video: found '40'; input should be a valid integer"),
+        (lambda p: p["frames"].update(per_video=1), "frames.per_video: found 1; input should be greater than or equal to 2"),
+        (lambda p: p["pairs"].update(min_gap=1.0), "pairs.min_gap: found 1.0; input should be less than 1"),
+        (lambda p: p["train"].update(batch_size=7), "train.batch_size: must be even"),
+        (lambda p: p.pop("seed"), "seed: missing; add it"),
+        (lambda p: p["train"].pop("epochs"), "train.epochs: missing; add it"),
+        (lambda p: p.update(train_dataset="ffpp"), "train_dataset is 'ffpp', expected one of the keys of `datasets`: demo"),
+        (lambda p: p["datasets"]["demo"].update(layout="celeb"), "datasets.demo.layout: found 'celeb', expected 'manifest'"),
+        (lambda p: p["demo"].update(min_frames=99), "min_frames (99) must not exceed max_frames (80)"),
+    ],
+)
+def test_mistakes_are_named_with_their_remedy(tmp_path, change, message):
+    with pytest.raises(InputError) as error:
+        load_params(_write(tmp_path, change))
+    assert message in str(error.value)
+
+
+def test_every_mistake_is_reported_at_once(tmp_path):
+    with pytest.raises(InputError) as error:
+        load_params(_write(tmp_path, lambda p: (p.update(fusion="x"), p["train"].update(epochs=0))))
+    assert str(error.value).count("params.yaml: ") == 2
+
+
+def test_a_duplicate_key_is_an_error(tmp_path):
+    path = _write(tmp_path)
+    path.write_text(path.read_text() + "\nseed: 1\n")
+    with pytest.raises(InputError, match="duplicate key"):
+        load_params(path)
+
+
+def test_no_params_file_says_where_to_run(tmp_path):
+    with pytest.raises(InputError, match="run stages from the root of the repository"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
+def test_presets_are_valid_and_change_only_what_they_say(tmp_path, preset):
+    path = _write(tmp_path)
+    before = YAML(typ="safe").load(path)
+    apply_preset(preset, path)
+    after, wanted = YAML(typ="safe").load(path), YAML(typ="safe").load(preset)
+    load_params(path)
+    for key, value in after.items():
+        change = wanted.get(key, {} if isinstance(value, dict) else before[key])
+        assert value == ({**before[key], **change} if isinstance(value, dict) else change)
+    assert path.read_text().startswith("#")
+
+
+def test_the_paper_preset_is_section_4_1(tmp_path):
+    path = _write(tmp_path)
+    apply_preset(ROOT / "presets/paper.yaml", path)
+    p = load_params(path)
+    assert (p.backbone.name, p.backbone.weights, p.backbone.input_size) == ("efficientnet_b4", "hub", 224)
+    assert (p.train.epochs, p.train.batch_size, p.train.learning_rate) == (100, 32, 0.001)
+    assert (p.anomaly_model.components, p.anomaly_model.covariance) == (3, "full")
+    assert (p.frames.per_video, p.faces.enlarge, p.pairs.per_video) == (40, 1.3, 30)
+
+
+def test_an_unknown_preset_lists_them(tmp_path):
+    with pytest.raises(InputError, match="no preset .*; there are: paper"):
+        apply_preset(tmp_path / "x.yaml", _write(tmp_path))

@@ -1,0 +1,123 @@
+"""Masks, transformations and blending against references and the ranges of section 4.1."""
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+from stages.lib import synthesis
+from stages.lib.landmarks import canonical_face
+from stages.lib.synthesis import SCHEMES, blend, deform_mask, downscale, hull_mask, jitter_affine, sharpen, shift_colour, synthesize
+
+LANDMARKS = canonical_face() * 60 + (112, 90)
+
+
+def _face(seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 256, (14, 14, 3), np.uint8)
+    return cv2.resize(noise, (224, 224), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_mask_is_the_convex_hull_of_its_landmarks(scheme):
+    mask = hull_mask(LANDMARKS, scheme, 224)
+    ys, xs = np.mgrid[0:224, 0:224]
+    inside = Delaunay(LANDMARKS[list(SCHEMES[scheme])]).find_simplex(np.column_stack([xs.ravel(), ys.ravel()])) >= 0
+    assert set(np.unique(mask)) == {0, 1}
+    assert np.mean(mask.ravel() != inside) < 0.01  # they differ on the outline's pixels alone
+
+
+@pytest.mark.parametrize(
+    ("scheme", "covered", "spared"),
+    [
+        ("global", (0, 8, 16, 19, 30, 37, 57), ()),
+        ("eyes", (37, 43, 19, 27), (8, 33, 57, 3)),
+        ("mouth", (30, 33, 57, 8), (37, 43, 19, 27, 0, 16)),
+        ("jawline", (0, 8, 16, 33, 57), (19, 24)),
+    ],
+)
+def test_schemes_cover_the_parts_the_paper_names(scheme, covered, spared):
+    mask = cv2.dilate(hull_mask(LANDMARKS, scheme, 224), np.ones((5, 5)))
+    at = np.round(LANDMARKS).astype(int)
+    assert all(mask[at[i][1], at[i][0]] == 1 for i in covered)
+    assert all(mask[at[i][1], at[i][0]] == 0 for i in spared)
+
+
+def test_deformed_masks_vary_and_stay_between_0_and_1():
+    mask, rng = hull_mask(LANDMARKS, "global", 224), np.random.default_rng(0)
+    made = [deform_mask(mask, rng) for _ in range(20)]
+    for deformed in made:
+        assert deformed.dtype == np.float32 and deformed.shape == mask.shape
+        assert deformed.min() >= 0 and 0.9 < deformed.max() <= 1
+        assert 0.6 < deformed.sum() / mask.sum() < 1.4
+        assert np.any((deformed > 0.1) & (deformed < 0.9))  # smoothed
+    assert len({float(deformed.sum()) for deformed in made}) == 20
+
+
+def test_blend_is_equation_1():
+    rng = np.random.default_rng(0)
+    source, target, mask = _face(1), _face(2), rng.random((224, 224), np.float32)
+    expected = source * mask[..., None] + target * (1 - mask[..., None])
+    assert np.abs(blend(source, target, mask) - expected).max() <= 1
+
+
+def test_jitter_stays_within_3_and_5_percent():
+    rng, corners = np.random.default_rng(0), np.array([[12, 12], [211, 12], [12, 211]])
+    scales, shifts = [], []
+    for _ in range(300):
+        image = np.zeros((224, 224, 3), np.uint8)
+        for channel, (x, y) in enumerate(corners):
+            cv2.circle(image, (int(x), int(y)), 5, tuple(255.0 * (channel == c) for c in range(3)), -1)
+        moved = jitter_affine(image, rng).astype(float)
+        ys, xs = np.mgrid[0:224, 0:224]
+        found = np.array([[(moved[..., c] * g).sum() / moved[..., c].sum() for g in (xs, ys)] for c in range(3)])
+        scale = (found[1, 0] - found[0, 0]) / 199, (found[2, 1] - found[0, 1]) / 199
+        scales += scale
+        shifts += [(found[0, k] - 112 - (12 - 112) * scale[k]) / 224 for k in range(2)]
+    assert 0.945 < min(scales) < 0.96 and 1.04 < max(scales) < 1.055
+    assert -0.033 < min(shifts) < -0.025 and 0.025 < max(shifts) < 0.033
+
+
+def test_downscale_keeps_the_mean_and_loses_detail():
+    face = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    for factor in synthesis.DOWNSCALE:
+        small = downscale(face, factor)
+        assert small.shape == face.shape and abs(small.mean() - face.mean()) < 1
+        assert small.std() < 0.6 * face.std()
+
+
+def test_sharpen_keeps_flat_areas_and_amplifies_edges():
+    flat = np.full((32, 32, 3), 90, np.uint8)
+    np.testing.assert_array_equal(sharpen(flat, 0.4), flat)
+    edge = flat.copy()
+    edge[:, 16:] = 110
+    assert np.ptp(sharpen(edge, 0.4).astype(int)) > 20
+    np.testing.assert_array_equal(sharpen(edge, 0.0), edge)
+
+
+def test_colour_shifts_of_grey_stay_in_the_papers_ranges():
+    grey, rng = np.full((4, 4, 3), 128, np.uint8), np.random.default_rng(0)
+    values = np.array([shift_colour(grey, rng)[0, 0] for _ in range(500)], float)
+    # RGB +-20, then contrast and brightness +-0.3, then value +-0.3 of full scale at most
+    assert values.min() >= (108 * 0.7 - 76.5) - 77 - 1 and values.max() <= 255
+    assert len(np.unique(values, axis=0)) > 300
+
+
+def test_the_real_differs_from_the_fake_only_under_the_mask():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        made = synthesize(_face(), LANDMARKS, rng, degrade=False)
+        difference = np.abs(made.real.astype(int) - made.fake).max(axis=2)
+        assert difference[made.mask == 0].max() <= 1
+        assert difference.max() > 1
+
+
+def test_synthesis_is_seeded_and_takes_every_scheme_and_both_sides():
+    def made(seed: int) -> list:
+        rng = np.random.default_rng(seed)
+        return [synthesize(_face(), LANDMARKS, rng) for _ in range(60)]
+
+    first, again, other = made(0), made(0), made(1)
+    assert all(np.array_equal(a.fake, b.fake) and np.array_equal(a.real, b.real) for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a.fake, b.fake) for a, b in zip(first, other, strict=True))
+    assert {m.scheme for m in first} == set(SCHEMES) and {m.transformed for m in first} == {"source", "target"}
+    assert {m.blend_ratio for m in first} == set(synthesis.BLEND_RATIOS)

@@ -1,0 +1,118 @@
+"""Frame choice, decoding, and lossless storage."""
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.lib.video import compress_frame, decompress_frame, equally_spaced, extract_frames, read_frames, write_frames
+from tests.conftest import counting_frames, noise_frames, write_video
+
+
+@pytest.mark.parametrize("n_total", [1, 2, 39, 40, 41, 79, 100, 1001])
+def test_equally_spaced_takes_the_middle_of_each_part(n_total):
+    n = min(n_total, 40)
+    expected = [int(Fraction(2 * i + 1, 2 * n) * n_total) for i in range(n)]
+    assert equally_spaced(n_total, 40).tolist() == expected
+    assert len(set(expected)) == n
+
+
+def test_equally_spaced_of_nothing_is_empty():
+    assert equally_spaced(0, 40).tolist() == []
+
+
+def test_takes_the_right_frames_in_order_with_their_times(tmp_path):
+    path = write_video(tmp_path / "v.mp4", counting_frames(100))
+    video = extract_frames(path, 10)
+    assert [row["frame_index"] for row in video.frames] == [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]
+    assert [row["time_s"] for row in video.frames] == pytest.approx([i / 25 for i in range(5, 100, 10)])
+    write_frames(tmp_path / "v.parquet", video.frames)
+    levels = [frame.mean() / 2 for _, _, frame in read_frames(tmp_path / "v.parquet")]
+    assert levels == pytest.approx(range(5, 100, 10), abs=2.0)
+    assert (video.n_decoded, video.n_declared, video.width, video.height) == (100, 100, 96, 64)
+    assert video.note is None and video.reject_reason is None
+
+
+def test_agrees_with_a_plain_read_through(tmp_path):
+    path = write_video(tmp_path / "v.mp4", noise_frames(50))
+    capture, plain = cv2.VideoCapture(str(path)), []
+    while (got := capture.read())[0]:
+        plain.append(got[1])
+    write_frames(tmp_path / "v.parquet", extract_frames(path, 7).frames)
+    for index, _, frame in read_frames(tmp_path / "v.parquet"):
+        np.testing.assert_array_equal(frame, plain[index])
+
+
+def test_a_short_video_gives_each_frame_once(tmp_path):
+    video = extract_frames(write_video(tmp_path / "v.mp4", counting_frames(7)), 40)
+    assert [row["frame_index"] for row in video.frames] == list(range(7))
+
+
+@pytest.mark.parametrize("size", [(47, 63), (1, 1), (2, 301)])
+def test_compression_is_lossless_at_odd_sizes(size):
+    frame = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    np.testing.assert_array_equal(decompress_frame(compress_frame(frame), *size), frame)
+
+
+def test_an_odd_sized_video_decodes(tmp_path):
+    video = extract_frames(write_video(tmp_path / "v.avi", noise_frames(12, (121, 97)), codec="MJPG", backend=cv2.CAP_OPENCV_MJPEG), 5)
+    assert (video.height, video.width, len(video.frames)) == (121, 97, 5)
+
+
+def test_a_video_cut_in_the_middle_gives_equally_spaced_frames_of_what_is_there(tmp_path):
+    whole = write_video(tmp_path / "whole.avi", noise_frames(80), codec="MJPG")
+    data = whole.read_bytes()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(data[: len(data) // 2])
+    video = extract_frames(cut, 10)
+    assert video.note == "truncated" and video.reject_reason is None
+    assert 20 < video.n_decoded < 60
+    assert [row["frame_index"] for row in video.frames] == equally_spaced(video.n_decoded, 10).tolist()
+
+
+def test_an_mp4_cut_before_its_index_is_unreadable(tmp_path):
+    data = write_video(tmp_path / "whole.mp4", noise_frames(40)).read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(data[: len(data) // 2])
+    assert extract_frames(cut, 10).reject_reason == "unreadable"
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "missing_file"), (b"", "empty_file"), (b"no video " * 99, "unreadable")])
+def test_what_is_no_video_has_its_reason(tmp_path, content, reason):
+    path = tmp_path / "v.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    video = extract_frames(path, 10)
+    assert video.reject_reason == reason and video.frames == []
+
+
+def test_variable_frame_rate_keeps_presentation_times(tmp_path):
+    # Two frame rates in one file: 10 frames at 25 fps, then 10 at 5 fps, by rewriting the MP4's table of durations.
+    path = write_video(tmp_path / "v.mp4", counting_frames(20))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"stts")
+    count, n, delta = (int.from_bytes(data[at + k : at + k + 4], "big") for k in (8, 12, 16))
+    assert (count, n) == (1, 20)
+    mdat = data.index(b"mdat")
+    assert mdat < at, "the table stands behind the pixels, so it can grow without moving them"
+    grown = (2).to_bytes(4, "big") + b"".join(v.to_bytes(4, "big") for v in (10, delta, 10, 5 * delta))
+    data[at + 8 : at + 20] = grown
+    size_of_stts = int.from_bytes(data[at - 4 : at], "big")
+    data[at - 4 : at] = (size_of_stts + 8).to_bytes(4, "big")
+    for box in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+        where = data.rindex(box, 0, at)
+        data[where - 4 : where] = (int.from_bytes(data[where - 4 : where], "big") + 8).to_bytes(4, "big")
+    data = data.replace(b"edts", b"free")  # the edit list holds the old duration
+    path.write_bytes(data)
+    times = [row["time_s"] for row in extract_frames(path, 20).frames]
+    steps = np.diff(times)
+    assert len(times) == 20
+    assert steps[:9] == pytest.approx([0.04] * 9, abs=1e-3) and steps[11:] == pytest.approx([0.2] * 8, abs=1e-3)
+
+
+def test_decoding_leaves_no_torch_behind():
+    code = "import sys, stages.lib.video, stages.lib.faces; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
