@@ -4,13 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test bench lint preset clean
+.PHONY: repro test bench preset
 repro: .venv/.installed
 	python -m stages.params
 	dvc repro
 	dvc plots show --out dvc_plots > /dev/null
-	python -m stages.evaluate --show --metrics metrics
-	@echo "Plots: dvc_plots/index.html (open it in a browser); metrics: metrics/*.json"
+	@echo; cat metrics/summary.txt
+	@echo "Plots: $(CURDIR)/dvc_plots/index.html    Metrics: $(CURDIR)/metrics/"
 
 test: .venv/.installed-dev
 	ruff check .

@@ -1,20 +1,22 @@
 """evaluate: AUC per method on each dataset's test split, beside the baselines, with coverage and plots."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from stages.cli import parse_paths, run
-from stages.lib.files import atomic_path, write_json
+from stages.lib.files import atomic_path, write_json, write_text
 from stages.lib.metrics import auc_by_method, coverage, histogram_rows, roc_rows
 from stages.lib.tables import SCORES, read_table
 from stages.params import load_params
 
 
-def _write_csv(path, rows: list[dict], columns: list[str]) -> None:
+def _write_csv(path: Path, rows: list[dict], columns: list[str]) -> None:
     with atomic_path(path) as temporary:
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def _print_table(auc: dict, baselines: dict) -> None:
+def _summary(auc: dict, baselines: dict) -> str:
     rows = [
         {
             "dataset": dataset,
@@ -26,10 +28,8 @@ def _print_table(auc: dict, baselines: dict) -> None:
         for dataset, methods in auc.items()
         for method, value in methods.items()
     ]
-    print(
-        "\nVideo-level AUC on the test split\n"
-        + pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
-    )
+    table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
+    return f"Video-level AUC on the test split\n{table}\n"
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     histogram = [row for name, videos in test.items() for row in histogram_rows(name, videos, "anomaly_score")]
     _write_csv(paths.metrics / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
     _write_csv(paths.metrics / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
-    _print_table(auc, baselines)
+    write_text(paths.metrics / "summary.txt", _summary(auc, baselines))
 
 
 if __name__ == "__main__":

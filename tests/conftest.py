@@ -1,5 +1,6 @@
 """Small seeded inputs that the tests make: videos of a portrait that moves, of texture, of two people."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 cv2.setNumThreads(1)
+_SHARED = Path(__file__).parents[2] / "shared"
 
 
 def portrait() -> np.ndarray:
@@ -16,7 +18,9 @@ def portrait() -> np.ndarray:
     return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
-def write_video(path: Path, frames: list[np.ndarray], fps: float = 25.0, codec: str = "mp4v", backend: int = cv2.CAP_FFMPEG) -> Path:
+def write_video(
+    path: Path, frames: list[np.ndarray], fps: float = 25.0, codec: str = "mp4v", backend: int = cv2.CAP_FFMPEG
+) -> Path:
     """Encode BGR frames; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
@@ -43,7 +47,10 @@ def face_frames(n: int, size: tuple[int, int] = (240, 320)) -> list[np.ndarray]:
 def noise_frames(n: int, size: tuple[int, int] = (240, 320), seed: int = 0) -> list[np.ndarray]:
     """n frames of smooth random texture without a face."""
     rng = np.random.default_rng(seed)
-    return [cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), size[::-1], interpolation=cv2.INTER_CUBIC) for _ in range(n)]
+    return [
+        cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), size[::-1], interpolation=cv2.INTER_CUBIC)
+        for _ in range(n)
+    ]
 
 
 def counting_frames(n: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray]:
@@ -57,3 +64,22 @@ def portrait_landmarks() -> np.ndarray:
     from stages.lib.demo_face import _ASTRONAUT, _points
 
     return _points(_ASTRONAUT)
+
+
+def _outside(variable: str, default: Path) -> Path:
+    path = Path(os.environ.get(variable, default))
+    if not path.exists():
+        pytest.skip(f"{variable} is not set and {default} is not there: it is not part of the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def realfaces() -> Path:
+    """The folder of real clips (``manifest`` layout), or a skip that says why."""
+    return _outside("DIFFFAKE_REALFACES", _SHARED / "realfaces")
+
+
+@pytest.fixture(scope="session")
+def pfld() -> Path:
+    """A 68-landmark ONNX model, or a skip that says why."""
+    return _outside("DIFFFAKE_PFLD", _SHARED / "models/pfld.onnx")

@@ -42,7 +42,9 @@ def test_same_seed_same_model(tmp_path):
 
 
 def test_too_few_vectors_name_the_remedy():
-    with pytest.raises(InputError, match="3 components but only 2 vectors of training reals to fit; add training videos"):
+    with pytest.raises(
+        InputError, match="3 components but only 2 vectors of training reals to fit; add training videos"
+    ):
         fit_anomaly_model(_mixture(2), SETTINGS, seed=0)
 
 

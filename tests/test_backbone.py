@@ -9,7 +9,15 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone import BackboneConfig, build_backbone, embed, load_backbone, pick_device, prepare, save_backbone
+from stages.lib.backbone import (
+    BackboneConfig,
+    build_backbone,
+    embed,
+    load_backbone,
+    pick_device,
+    prepare,
+    save_backbone,
+)
 from stages.lib.config import Backbone
 from stages.lib.errors import InputError
 
@@ -87,7 +95,9 @@ def test_a_hub_out_of_reach_is_a_clear_error(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match="could not load pretrained weights of resnet18 .*go online, or set backbone.weights"):
+    with pytest.raises(
+        InputError, match="could not load pretrained weights of resnet18 .*go online, or set backbone.weights"
+    ):
         build_backbone(_settings("hub", "resnet18"))
 
 

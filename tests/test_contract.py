@@ -44,7 +44,13 @@ def _imports(module: str) -> set[str]:
             continue
         found.add(path)
         for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
-            names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names = (
+                [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
             queue += [f"{name.replace('.', '/')}.py" for name in names if name and name.startswith("stages.")]
     return found
 
@@ -72,7 +78,9 @@ def test_a_stage_reads_only_the_params_it_declares(name):
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stages_command_names_every_path_it_declares(name):
     stage = STAGES[name]
-    outs = [next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "metrics") for out in stage.get(kind, [])]
+    outs = [
+        next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "metrics") for out in stage.get(kind, [])
+    ]
     data = [dep for dep in stage["deps"] if not dep.endswith(".py")]
     for path in outs + data:
         parents = [path, *(str(parent) for parent in Path(path).parents if str(parent) != ".")]

@@ -42,7 +42,10 @@ def test_a_missing_file_is_kept_for_coverage(tmp_path):
     ("text", "message"),
     [
         ("path,lable\na.mp4,real\n", "column 'label' is missing, found path, lable; add it"),
-        ("path,label,note\na.mp4,real,x\n", "unknown column 'note', expected some of path, label, split, method, identity"),
+        (
+            "path,label,note\na.mp4,real,x\n",
+            "unknown column 'note', expected some of path, label, split, method, identity",
+        ),
         ("path,label\na.mp4,genuine\n", "row 2: label is 'genuine', expected one of real, fake"),
         ("path,label,split\na.mp4,real,dev\n", "row 2: split is 'dev', expected one of train, val, test"),
         ("path,label\na.mp4,real\n./a.mp4,fake\n", "row 3: duplicate video_id 'a.mp4', first listed in row 2"),

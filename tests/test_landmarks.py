@@ -83,7 +83,7 @@ def test_an_onnx_model_of_other_outputs_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["none.onnx", "lbfmodel.yaml"])
 def test_a_missing_model_says_where_to_get_it_and_how_to_check_it(tmp_path, name):
-    with pytest.raises(InputError, match=r"no file .*lbfmodel.yaml.*github.com.*Check it with"):
+    with pytest.raises(InputError, match=r"no file .*github.com.*lbfmodel.yaml.*Check it by"):
         make_landmarker(str(tmp_path / name))
 
 
@@ -95,7 +95,9 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, name):
 
 
 def test_an_unknown_backend_names_the_choices():
-    with pytest.raises(InputError, match="faces.landmarks is 'dlib', expected `haar` or a path ending in .onnx, .yaml, .yml"):
+    with pytest.raises(
+        InputError, match="faces.landmarks is 'dlib', expected `haar` or a path ending in .onnx, .yaml, .yml"
+    ):
         make_landmarker("dlib")
 
 
@@ -113,5 +115,7 @@ def test_the_lbf_adapter_hands_box_and_points_through(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cv2.face, "createFacemarkLBF", Facemark)
     (tmp_path / "stand_in.yaml").write_text("%YAML:1.0")
-    found = make_landmarker(str(tmp_path / "stand_in.yaml"))(np.zeros((99, 99, 3), np.uint8), np.array([1.0, 2.0, 30.0, 40.0]))
+    found = make_landmarker(str(tmp_path / "stand_in.yaml"))(
+        np.zeros((99, 99, 3), np.uint8), np.array([1.0, 2.0, 30.0, 40.0])
+    )
     np.testing.assert_array_equal(found, points[0])

@@ -25,7 +25,14 @@ VIDEOS = pd.DataFrame(
 
 @pytest.mark.parametrize(
     ("real", "fake", "expected"),
-    [([0, 1], [2, 3], 1.0), ([2, 3], [0, 1], 0.0), ([0, 1], [0, 1], 0.5), ([1, 2, 3], [2.5], 2 / 3), ([1], [], None), ([], [1], None)],
+    [
+        ([0, 1], [2, 3], 1.0),
+        ([2, 3], [0, 1], 0.0),
+        ([0, 1], [0, 1], 0.5),
+        ([1, 2, 3], [2.5], 2 / 3),
+        ([1], [], None),
+        ([], [1], None),
+    ],
 )
 def test_auc_is_the_share_of_pairs_in_order(real, fake, expected):
     assert auc(np.array(real, float), np.array(fake, float)) == pytest.approx(expected)
@@ -38,7 +45,11 @@ def test_auc_per_method_uses_every_scored_real():
 
 def test_one_class_gives_null():
     assert auc_by_method(VIDEOS[VIDEOS["label"] == "real"], "anomaly_score") == {"all": None}
-    assert auc_by_method(VIDEOS[VIDEOS["label"] == "fake"], "anomaly_score") == {"mouth": None, "swap": None, "all": None}
+    assert auc_by_method(VIDEOS[VIDEOS["label"] == "fake"], "anomaly_score") == {
+        "mouth": None,
+        "swap": None,
+        "all": None,
+    }
 
 
 def test_roc_area_is_the_auc():

@@ -30,17 +30,32 @@ def test_shipped_params_are_valid_and_immutable():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda p: p.update(fusion="sub4"), "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single' or 'joint'; did you mean 'sub'?"),
-        (lambda p: p["frames"].update(per_vdieo=3), "frames.per_vdieo: unknown key; did you mean 'per_video'? Correct or remove it"),
+        (
+            lambda p: p.update(fusion="sub4"),
+            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single' or 'joint'; did you mean 'sub'?",
+        ),
+        (
+            lambda p: p["frames"].update(per_vdieo=3),
+            "frames.per_vdieo: unknown key; did you mean 'per_video'? Correct or remove it",
+        ),
         (lambda p: p.update(zzz=1), "zzz: unknown key; known keys: seed, fusion"),
         (lambda p: p["frames"].update(per_video="40"), "frames.per_video: found '40'; input should be a valid integer"),
-        (lambda p: p["frames"].update(per_video=1), "frames.per_video: found 1; input should be greater than or equal to 2"),
+        (
+            lambda p: p["frames"].update(per_video=1),
+            "frames.per_video: found 1; input should be greater than or equal to 2",
+        ),
         (lambda p: p["pairs"].update(min_gap=1.0), "pairs.min_gap: found 1.0; input should be less than 1"),
         (lambda p: p["train"].update(batch_size=7), "train.batch_size: must be even"),
         (lambda p: p.pop("seed"), "seed: missing; add it"),
         (lambda p: p["train"].pop("epochs"), "train.epochs: missing; add it"),
-        (lambda p: p.update(train_dataset="ffpp"), "train_dataset is 'ffpp', expected one of the keys of `datasets`: demo"),
-        (lambda p: p["datasets"]["demo"].update(layout="celeb"), "datasets.demo.layout: found 'celeb', expected 'manifest'"),
+        (
+            lambda p: p.update(train_dataset="ffpp"),
+            "train_dataset is 'ffpp', expected one of the keys of `datasets`: demo",
+        ),
+        (
+            lambda p: p["datasets"]["demo"].update(layout="celeb"),
+            "datasets.demo.layout: found 'celeb', expected 'manifest'",
+        ),
         (lambda p: p["demo"].update(min_frames=99), "min_frames (99) must not exceed max_frames (80)"),
     ],
 )

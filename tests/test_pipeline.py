@@ -63,8 +63,17 @@ def _messy_dataset(root: Path) -> None:
 
 
 def _run(folder: Path, *command: str, workers: int = 2, check: bool = True) -> subprocess.CompletedProcess:
-    environment = os.environ | {"DIFFFAKE_WORKERS": str(workers), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-    environment |= {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+    environment = os.environ | {
+        "DIFFFAKE_WORKERS": str(workers),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+    }
+    environment |= {
+        "GIT_AUTHOR_NAME": "t",
+        "GIT_AUTHOR_EMAIL": "t@t",
+        "GIT_COMMITTER_NAME": "t",
+        "GIT_COMMITTER_EMAIL": "t@t",
+    }
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 or not check, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     return done
@@ -122,10 +131,16 @@ def _json(path: Path) -> dict:
 
 def test_metrics_have_the_contracts_shape(ran):
     auc, baselines = _json(ran / "metrics/auc.json"), _json(ran / "metrics/baselines.json")
-    assert set(auc) == {"demo", "messy"} and set(auc["demo"]) == {"swap", "mouth", "all"} and set(auc["messy"]) == {"fake", "all"}
+    assert (
+        set(auc) == {"demo", "messy"}
+        and set(auc["demo"]) == {"swap", "mouth", "all"}
+        and set(auc["messy"]) == {"fake", "all"}
+    )
     assert set(baselines) == {"classifier", "single_frame"}
     for shape in baselines.values():
-        assert {name: set(methods) for name, methods in shape.items()} == {name: set(methods) for name, methods in auc.items()}
+        assert {name: set(methods) for name, methods in shape.items()} == {
+            name: set(methods) for name, methods in auc.items()
+        }
     for methods in auc.values():
         assert all(0 <= value <= 1 for value in methods.values())
 
@@ -169,7 +184,13 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
     for command in (("show",), ("diff",)):
         page = _run(folder, "dvc", "plots", *command, "--out", "plots").stdout.strip().removeprefix("file://")
         html = Path(page).read_text(encoding="utf-8")
-        for title in ("ROC per method", "Anomaly scores of reals and fakes", "Training loss", "Validation AUC", "pseudo_fakes.png"):
+        for title in (
+            "ROC per method",
+            "Anomaly scores of reals and fakes",
+            "Training loss",
+            "Validation AUC",
+            "pseudo_fakes.png",
+        ):
             assert title in html
 
 
@@ -210,7 +231,14 @@ def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):
         tables = {"videos.parquet", "faces.parquet"}
         assert set(after) - set(before) == {f"a new one.mp4.{'parquet' if kind == 'frames' else 'npy'}"}
         assert all(after[name] == content for name, content in before.items() if name not in tables)
-    for table in ("index/messy", "frames/messy/videos", "faces/messy/faces", "embeddings/messy", "pairs/messy", "scores/messy"):
+    for table in (
+        "index/messy",
+        "frames/messy/videos",
+        "faces/messy/faces",
+        "embeddings/messy",
+        "pairs/messy",
+        "scores/messy",
+    ):
         rows = [pq.read_table(copy / f"data/{table}.parquet").to_pylist() for copy in (ran, folder)]
         assert [row for row in rows[1] if row["video_id"] != "a new one.mp4"] == rows[0], table
 
@@ -226,9 +254,24 @@ def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):
 def test_a_bad_manifest_stops_before_any_output(ran, tmp_path, manifest, message):
     (tmp_path / "set").mkdir()
     (tmp_path / "set/manifest.csv").write_text(manifest)
-    command = ("python", "-m", "stages.index_videos", "--layout", "manifest", "--root", str(tmp_path / "set"), "--out", str(tmp_path / "out/i.parquet"))
+    command = (
+        "python",
+        "-m",
+        "stages.index_videos",
+        "--layout",
+        "manifest",
+        "--root",
+        str(tmp_path / "set"),
+        "--out",
+        str(tmp_path / "out/i.parquet"),
+    )
     done = _run(ran, *command, check=False)
-    assert done.returncode == 1 and done.stderr.startswith("error: ") and message in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 1
+        and done.stderr.startswith("error: ")
+        and message in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
 
@@ -240,8 +283,18 @@ def _stage(folder: Path, name: str, **paths) -> subprocess.CompletedProcess:
 def test_a_training_set_without_usable_videos_is_a_clear_error(ran, tmp_path):
     table = pq.read_table(ran / "data/index/messy.parquet")
     pq.write_table(table.filter([row["split"] != "train" for row in table.to_pylist()]), tmp_path / "index.parquet")
-    done = _stage(ran, "synthesize_fakes", index=tmp_path / "index.parquet", faces=ran / "data/faces/messy", out=tmp_path / "out", sheet=tmp_path / "s.png")
-    assert done.returncode == 1 and "the training dataset has no usable real video with split=train (0 listed, none with a face)" in done.stderr
+    done = _stage(
+        ran,
+        "synthesize_fakes",
+        index=tmp_path / "index.parquet",
+        faces=ran / "data/faces/messy",
+        out=tmp_path / "out",
+        sheet=tmp_path / "s.png",
+    )
+    assert (
+        done.returncode == 1
+        and "the training dataset has no usable real video with split=train (0 listed, none with a face)" in done.stderr
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.parquet"]
 
 
@@ -249,7 +302,9 @@ def test_one_class_gives_null(ran, tmp_path):
     (tmp_path / "scores").mkdir()
     for name in ("demo", "messy"):
         table = pq.read_table(ran / f"data/scores/{name}.parquet")
-        pq.write_table(table.filter([row["label"] == "real" for row in table.to_pylist()]), tmp_path / f"scores/{name}.parquet")
+        pq.write_table(
+            table.filter([row["label"] == "real" for row in table.to_pylist()]), tmp_path / f"scores/{name}.parquet"
+        )
     assert _stage(ran, "evaluate", scores=tmp_path / "scores", metrics=tmp_path / "metrics").returncode == 0
     assert _json(tmp_path / "metrics/auc.json") == {"demo": {"all": None}, "messy": {"all": None}}
 

@@ -7,7 +7,17 @@ from scipy.spatial import Delaunay
 
 from stages.lib import synthesis
 from stages.lib.landmarks import canonical_face
-from stages.lib.synthesis import SCHEMES, blend, deform_mask, downscale, hull_mask, jitter_affine, sharpen, shift_colour, synthesize
+from stages.lib.synthesis import (
+    SCHEMES,
+    blend,
+    deform_mask,
+    downscale,
+    hull_mask,
+    jitter_affine,
+    sharpen,
+    shift_colour,
+    synthesize,
+)
 
 LANDMARKS = canonical_face() * 60 + (112, 90)
 
@@ -117,7 +127,9 @@ def test_synthesis_is_seeded_and_takes_every_scheme_and_both_sides():
         return [synthesize(_face(), LANDMARKS, rng) for _ in range(60)]
 
     first, again, other = made(0), made(0), made(1)
-    assert all(np.array_equal(a.fake, b.fake) and np.array_equal(a.real, b.real) for a, b in zip(first, again, strict=True))
+    assert all(
+        np.array_equal(a.fake, b.fake) and np.array_equal(a.real, b.real) for a, b in zip(first, again, strict=True)
+    )
     assert not any(np.array_equal(a.fake, b.fake) for a, b in zip(first, other, strict=True))
     assert {m.scheme for m in first} == set(SCHEMES) and {m.transformed for m in first} == {"source", "target"}
     assert {m.blend_ratio for m in first} == set(synthesis.BLEND_RATIOS)

@@ -50,7 +50,11 @@ def _bank(folder, split: str, n_videos: int = 2) -> FakeBank:
         array[:, :, 1, 10:20, 10:20] += 120
         np.save(folder / f"{split}{v}.npy", array)
         how = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source"}
-        rows += [{"video_id": f"{split}{v}", "split": split, "face_row": f, "variant": k, **how} for f in range(6) for k in range(2)]
+        rows += [
+            {"video_id": f"{split}{v}", "split": split, "face_row": f, "variant": k, **how}
+            for f in range(6)
+            for k in range(2)
+        ]
     return FakeBank(folder, pa.Table.from_pylist(rows, schema=FAKES), split)
 
 

@@ -58,7 +58,9 @@ def test_compression_is_lossless_at_odd_sizes(size):
 
 
 def test_an_odd_sized_video_decodes(tmp_path):
-    video = extract_frames(write_video(tmp_path / "v.avi", noise_frames(12, (121, 97)), codec="MJPG", backend=cv2.CAP_OPENCV_MJPEG), 5)
+    video = extract_frames(
+        write_video(tmp_path / "v.avi", noise_frames(12, (121, 97)), codec="MJPG", backend=cv2.CAP_OPENCV_MJPEG), 5
+    )
     assert (video.height, video.width, len(video.frames)) == (121, 97, 5)
 
 
@@ -80,7 +82,9 @@ def test_an_mp4_cut_before_its_index_is_unreadable(tmp_path):
     assert extract_frames(cut, 10).reject_reason == "unreadable"
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "missing_file"), (b"", "empty_file"), (b"no video " * 99, "unreadable")])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "missing_file"), (b"", "empty_file"), (b"no video " * 99, "unreadable")]
+)
 def test_what_is_no_video_has_its_reason(tmp_path, content, reason):
     path = tmp_path / "v.mp4"
     if content is not None:

@@ -24,7 +24,8 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) ->
     """
     if len(vectors) < max(settings.components, 2):
         raise InputError(
-            f"the anomaly model has {settings.components} components but only {len(vectors)} vectors of training reals to fit; add training videos"
+            f"the anomaly model has {settings.components} components but only {len(vectors)} vectors of "
+            "training reals to fit; add training videos"
         )
     mixture = GaussianMixture(
         settings.components,

@@ -65,7 +65,8 @@ def build_backbone(settings: Backbone) -> torch.nn.Module:
             return timm.create_model(settings.name, pretrained=True, num_classes=1)
         except Exception as error:  # hub, HTTP and file errors have no common type
             raise InputError(
-                f"backbone.weights is 'hub', but timm could not load pretrained weights of {settings.name} ({type(error).__name__}: {error}); "
+                f"backbone.weights is 'hub', but timm could not load pretrained weights of {settings.name} "
+                f"({type(error).__name__}: {error}); "
                 "go online, or set backbone.weights to 'none' or to a local weights file"
             ) from error
     model = timm.create_model(settings.name, pretrained=False, num_classes=1)
@@ -96,7 +97,8 @@ def _load_pretrained(model: torch.nn.Module, path: Path) -> None:
     wrong = [name for name in own if name not in head and (name not in state or state[name].shape != own[name].shape)]
     if wrong:
         raise InputError(
-            f"backbone.weights: {path} does not fit backbone.name: {len(wrong)} of {len(own)} tensors are missing or of another shape ({wrong[0]}, …)"
+            f"backbone.weights: {path} does not fit backbone.name: {len(wrong)} of {len(own)} tensors are missing "
+            f"or of another shape ({wrong[0]}, …)"
         )
     model.load_state_dict({**own, **{name: state[name] for name in own if name in state}})
 

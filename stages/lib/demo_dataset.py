@@ -100,10 +100,10 @@ def _fake_frames(
         frame = render(target, landmarks, head)
         wanted, _ = posed_points(target, play, t, mouth)
         centre = wanted[part].mean(axis=0)
-        tracked = centre + (wanted - centre) * rng.normal(1, 0.02, 2) + rng.normal(0, 1.2, 2)
-        face = _generated(render(source, tracked, head), resolution * rng.uniform(0.75, 1.4))
-        mask = _hull_mask(wanted[part], rng.uniform(0.95, 1.08), rng.uniform(1.5, 5.0))
-        face = _matched_colour(face, frame, mask) * rng.normal(1, 0.03, 3).astype(np.float32)
+        tracked = centre + (wanted - centre) * rng.normal(1, 0.03, 2) + rng.normal(0, 1.6, 2)
+        face = _generated(render(source, tracked, head), resolution * rng.uniform(0.7, 1.8))
+        mask = _hull_mask(wanted[part], rng.uniform(0.95, 1.08), rng.uniform(1.0, 4.0))
+        face = _matched_colour(face, frame, mask) * rng.normal(1, 0.05, 3).astype(np.float32)
         yield frame + rng.uniform(0.9, 1.0) * mask * (face - frame)
 
 
@@ -124,7 +124,7 @@ def _write_video(path: Path, frames: Iterator[np.ndarray], play: Performance, rn
         raise RuntimeError(
             f"{path}: OpenCV cannot encode MPEG-4; install opencv-contrib-python-headless as pinned in requirements.txt"
         )
-    noise, blur = rng.uniform(0.004, 0.030), rng.uniform(0.3, 0.8)
+    noise, blur = rng.uniform(0.003, 0.024), rng.uniform(0.3, 0.8)
     for t, frame in enumerate(frames):
         lit = cv2.GaussianBlur(frame * light_field(play, t), (0, 0), blur)
         lit += noise * rng.standard_normal(lit.shape, np.float32) * np.sqrt(0.3 + np.clip(lit, 0, 1))

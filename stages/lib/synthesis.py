@@ -124,13 +124,16 @@ def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
 
 
 def degrade_alike(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """What cameras and platforms do to a whole frame, with the same draw for each image: blur, then JPEG.
+    """What cameras and platforms do to a whole frame, with the same draw for each image: blur, sensor noise, JPEG.
 
     It keeps the label, and keeps the backbone from taking a poor picture for a fake one.
     """
     if rng.random() < 0.4:
         deviation = rng.uniform(0.4, 1.6)
         images = [cv2.GaussianBlur(image, (0, 0), deviation) for image in images]
+    if rng.random() < 0.3:
+        noise = rng.normal(0, 255 * rng.uniform(0.003, 0.025), images[0].shape).astype(np.int16)
+        images = [np.clip(image + noise, 0, 255).astype(np.uint8) for image in images]
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))]
         encoded = [cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1] for image in images]

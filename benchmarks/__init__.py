@@ -1,0 +1,1 @@
+"""Throughput, as ratios within one run (`make bench`); never part of the tests."""

@@ -1,0 +1,144 @@
+"""Speed of extraction, detection, storage, synthesis and landmarks, side by side on the same videos.
+
+``python -m benchmarks.throughput [FOLDER]``: the folder's .mp4 files, by default the demo's (`make repro` makes them).
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.lib.errors import InputError
+from stages.lib.faces import crop_face, crop_square, detect_face, to_crop
+from stages.lib.landmarks import haar_landmarks, make_landmarker
+from stages.lib.synthesis import synthesize
+from stages.lib.video import compress_frame, decompress_frame, equally_spaced, extract_frames, write_frames
+
+N_FRAMES = 40
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """The shortest of several runs: the least disturbed by the rest of the machine."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def read_through(path: Path) -> int:
+    """Decode every frame and keep nothing; returns how many there were."""
+    capture, n = cv2.VideoCapture(str(path)), 0
+    while capture.read()[0]:
+        n += 1
+    return n
+
+
+def seek_frames(path: Path) -> None:
+    """The naive way: seek to each wanted frame."""
+    capture = cv2.VideoCapture(str(path))
+    for index in equally_spaced(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), N_FRAMES):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, int(index))
+        capture.read()
+
+
+def bench_extraction(videos: list[Path]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "frames.parquet"
+        extract = sum(seconds(lambda v=v: write_frames(out, extract_frames(v, N_FRAMES).frames)) for v in videos)
+    seek = sum(seconds(lambda v=v: seek_frames(v), 1) for v in videos)
+    bare = sum(seconds(lambda v=v: read_through(v)) for v in videos)
+    print(
+        f"extraction, {len(videos)} videos: {seek / extract:.1f}x faster than seeking (target 4), "
+        f"{extract / bare:.2f}x a bare read-through (limit 2.5)"
+    )
+
+
+def middle_frame(path: Path) -> np.ndarray:
+    capture = cv2.VideoCapture(str(path))
+    for _ in range(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 2):
+        capture.grab()
+    return capture.read()[1]
+
+
+def bench_storage(frames: list[np.ndarray]) -> None:
+    png = [cv2.imencode(".png", frame)[1] for frame in frames]
+    own = [compress_frame(frame) for frame in frames]
+    encode = seconds(lambda: [cv2.imencode(".png", frame) for frame in frames]) / seconds(
+        lambda: [compress_frame(f) for f in frames]
+    )
+    decode = seconds(lambda: [cv2.imdecode(data, cv2.IMREAD_COLOR) for data in png]) / seconds(
+        lambda: [decompress_frame(data, *frame.shape[:2]) for data, frame in zip(own, frames, strict=True)]
+    )
+    size = sum(map(len, own)) / sum(map(len, png))
+    print(
+        f"frame storage: {encode:.1f}x faster to write than PNG, {decode:.1f}x faster to read, {size:.2f} of its size"
+    )
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes x, y, width, height."""
+    inner = np.clip(np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    return inner / (a[2:].prod() + b[2:].prod() - inner)
+
+
+def bench_detection(frames: list[np.ndarray]) -> None:
+    frames = [
+        cv2.resize(f, None, fx=720 / min(f.shape[:2]), fy=720 / min(f.shape[:2]), interpolation=cv2.INTER_CUBIC)
+        for f in frames
+    ]
+    ratio = seconds(lambda: [detect_face(f, 10**6) for f in frames], 1) / seconds(
+        lambda: [detect_face(f) for f in frames], 1
+    )
+    found = [(detect_face(f), detect_face(f, 10**6)) for f in frames]
+    same = sum((a is None) == (b is None) and (a is None or overlap(a, b) > 0.5) for a, b in found)
+    print(
+        f"detection at 720p: {ratio:.1f}x faster shrunken than at full size (target 3), "
+        f"the same face in {same} of {len(found)} frames (target 99 %)"
+    )
+
+
+def bench_faces(frames: list[np.ndarray], models: list[str]) -> None:
+    boxes = [(frame, box) for frame in frames if (box := detect_face(frame)) is not None]
+    faces = []
+    for frame, box in boxes:
+        square = crop_square(box, 1.3)
+        faces.append((crop_face(frame, square, 224), to_crop(haar_landmarks(frame, box), square, 224)))
+    rng, n = np.random.default_rng(0), 400
+    made = n / seconds(lambda: [synthesize(*faces[i % len(faces)], rng) for i in range(n)])
+    print(f"synthesis: {made:.0f} pseudo-fakes of 224x224 a second on one core (target 200)")
+    for model in models:
+        landmarker, errors = make_landmarker(model), []
+        for frame, box in boxes:
+            points = landmarker(frame, box)
+            eyes = np.linalg.norm(points[42:48].mean(axis=0) - points[36:42].mean(axis=0))
+            errors.append(np.linalg.norm(haar_landmarks(frame, box) - points, axis=1).mean() / eyes)
+        print(
+            f"default landmarks: {100 * np.mean(errors):.1f} % of the eye distance from those of {Path(model).name}, "
+            f"mean of {len(errors)} faces"
+        )
+
+
+def main() -> None:
+    models = [argument for argument in sys.argv[1:] if argument.endswith(".onnx")]
+    folder = Path(next((argument for argument in sys.argv[1:] if argument not in models), "data/demo"))
+    videos = sorted(folder.rglob("*.mp4"))[:30]
+    if not videos:
+        raise InputError(f"{folder}: no .mp4 to measure with; run `make repro` for the demo's, or name a folder")
+    cv2.setNumThreads(1)
+    frames = [middle_frame(video) for video in videos]
+    bench_extraction(videos)
+    bench_storage(frames)
+    bench_detection(frames)
+    bench_faces(frames, models)
+
+
+if __name__ == "__main__":
+    from stages.cli import run
+
+    run(main)
