@@ -17,6 +17,7 @@ from stages.lib.demo_face import (
     make_person,
     posed_points,
     render,
+    wander,
 )
 from stages.lib.seeding import video_rng
 from stages.lib.tables import FAKE, REAL
@@ -89,22 +90,28 @@ def _fake_frames(
     part: list[int],
     rng: np.random.Generator,
 ) -> Iterator[np.ndarray]:
-    """Unlit frames in which ``source`` was pasted over a part of the target, each frame with its own small errors.
+    """Unlit frames in which ``source`` was pasted over a part of the target, with errors that change over time.
 
-    A generator works frame by frame: position, scale, colour, sharpness and the mask's edge vary from one frame to
-    the next where a camera's would not. That is the inconsistency the paper's figure 1 shows.
+    A generator's position, scale, colour, sharpness and mask drift from one moment to the next where a camera's would
+    not: the inconsistency that the paper's figure 1 shows.
     """
-    resolution = rng.uniform(1.6, 2.6)
-    for t in range(len(play.yaw)):
+    n = len(play.yaw)
+
+    def drift(amplitude: float, channels: int) -> np.ndarray:
+        return np.column_stack([wander(rng, n, FPS, amplitude, 0.8) for _ in range(channels)])
+
+    resolution = rng.uniform(1.6, 2.4) * np.exp(drift(0.5, 1)[:, 0])
+    shift, scale, colour = drift(3.0, 2), 1 + drift(0.05, 2), 1 + drift(0.10, 3)
+    for t in range(n):
         landmarks, head = posed_points(target, play, t)
         frame = render(target, landmarks, head)
         wanted, _ = posed_points(target, play, t, mouth)
         centre = wanted[part].mean(axis=0)
-        tracked = centre + (wanted - centre) * rng.normal(1, 0.03, 2) + rng.normal(0, 1.6, 2)
-        face = _generated(render(source, tracked, head), resolution * rng.uniform(0.7, 1.8))
-        mask = _hull_mask(wanted[part], rng.uniform(0.95, 1.08), rng.uniform(1.0, 4.0))
-        face = _matched_colour(face, frame, mask) * rng.normal(1, 0.05, 3).astype(np.float32)
-        yield frame + rng.uniform(0.9, 1.0) * mask * (face - frame)
+        tracked = centre + (wanted - centre) * scale[t] + shift[t] + rng.normal(0, 0.4, 2)
+        face = _generated(render(source, tracked, head), max(resolution[t], 1.0))
+        mask = _hull_mask(wanted[part], rng.uniform(0.98, 1.05), rng.uniform(1.5, 3.0))
+        face = _matched_colour(face, frame, mask) * colour[t].astype(np.float32)
+        yield frame + rng.uniform(0.93, 1.0) * mask * (face - frame)
 
 
 def _real_frames(person: Person, play: Performance) -> Iterator[np.ndarray]:

@@ -195,7 +195,7 @@ def make_person(portraits: list[Person], rng: np.random.Generator) -> Person:
     return Person(np.clip(still, 0, 1).astype(np.float32), landmarks)
 
 
-def _wander(rng: np.random.Generator, n: int, fps: float, amplitude: float, period_s: float) -> np.ndarray:
+def wander(rng: np.random.Generator, n: int, fps: float, amplitude: float, period_s: float) -> np.ndarray:
     """A smooth random motion (n,): three sines about ``period_s`` with random phases."""
     t = np.arange(n) / fps
     periods = period_s * rng.uniform(0.6, 1.8, 3)
@@ -226,18 +226,18 @@ def make_performance(n: int, fps: float, rng: np.random.Generator) -> Performanc
     for start in np.arange(rng.uniform(0.2, 1.5), n / fps, rng.uniform(1.2, 2.5)):
         blink = np.maximum(blink, np.exp(-(((np.arange(n) / fps - start) / 0.07) ** 2)))
     return Performance(
-        yaw=rng.uniform(-0.12, 0.12) + _wander(rng, n, fps, 0.14, 2.5),
-        pitch=_wander(rng, n, fps, 0.08, 2.5),
-        roll=rng.uniform(-0.05, 0.05) + _wander(rng, n, fps, 0.05, 3.0),
-        zoom=rng.uniform(0.94, 1.06) * (1 + _wander(rng, n, fps, 0.02, 3.0)),
-        shift=np.column_stack([_wander(rng, n, fps, 0.10, 3.0), _wander(rng, n, fps, 0.06, 3.0)]),
-        mouth_open=np.abs(_wander(rng, n, fps, 0.16, 0.6)),
-        smile=_wander(rng, n, fps, 0.07, 1.6),
-        brow=_wander(rng, n, fps, 0.05, 1.5),
+        yaw=rng.uniform(-0.12, 0.12) + wander(rng, n, fps, 0.14, 2.5),
+        pitch=wander(rng, n, fps, 0.08, 2.5),
+        roll=rng.uniform(-0.05, 0.05) + wander(rng, n, fps, 0.05, 3.0),
+        zoom=rng.uniform(0.94, 1.06) * (1 + wander(rng, n, fps, 0.02, 3.0)),
+        shift=np.column_stack([wander(rng, n, fps, 0.10, 3.0), wander(rng, n, fps, 0.06, 3.0)]),
+        mouth_open=np.abs(wander(rng, n, fps, 0.16, 0.6)),
+        smile=wander(rng, n, fps, 0.07, 1.6),
+        brow=wander(rng, n, fps, 0.05, 1.5),
         blink=blink,
-        light_angle=rng.uniform(0, 2 * np.pi) + _wander(rng, n, fps, 0.5, 4.0),
-        light=rng.uniform(0.08, 0.25) + _wander(rng, n, fps, 0.05, 2.0),
-        warmth=rng.uniform(-0.04, 0.04) + _wander(rng, n, fps, 0.015, 3.0),
+        light_angle=rng.uniform(0, 2 * np.pi) + wander(rng, n, fps, 0.5, 4.0),
+        light=rng.uniform(0.08, 0.25) + wander(rng, n, fps, 0.05, 2.0),
+        warmth=rng.uniform(-0.04, 0.04) + wander(rng, n, fps, 0.015, 3.0),
     )
 
 
@@ -262,7 +262,7 @@ def posed_points(
         face[corner] += unit * mouth.smile[t] * np.array([side, -0.6])
     face[_BROWS, 1] -= unit * play.brow[t]
     lids = face[_LOWER_LIDS] - face[_UPPER_LIDS]
-    face[_UPPER_LIDS] += 0.75 * play.blink[t] * lids
+    face[_UPPER_LIDS] += 0.6 * play.blink[t] * lids
     points = np.vstack([face, _HEAD])
     depth = np.concatenate([_depth(person.landmarks), _depth(_HEAD)])
     (x, y), z = (points - _EYES_AT).T, depth - 0.5 * unit  # the head turns about a point behind the eyes
