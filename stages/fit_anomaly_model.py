@@ -24,7 +24,7 @@ def main() -> None:
     }
     save_anomaly_models(paths.out, models)
     print(
-        f"fitted {params.fusion} to {len(pairs)} pairs and the single-frame baseline to {len(frames)} faces of training reals"
+        f"{paths.out}: fitted to {len(pairs)} pairs; the single-frame baseline to {len(frames)} faces of training reals"
     )
 
 

@@ -67,7 +67,8 @@ def test_local_weights_are_loaded_all_but_a_foreign_classifier(tmp_path):
     torch.save(pretrained.state_dict(), tmp_path / "w.pth")
     for name in ("w.safetensors", "w.pth"):
         model = build_backbone(_settings(str(tmp_path / name)))
-        assert torch.equal(model.conv1.weight, pretrained.conv1.weight) and model.get_classifier().out_features == 1
+        assert torch.equal(model.conv1[0].weight, pretrained.conv1[0].weight)
+        assert model.get_classifier().out_features == 1
 
 
 def test_bad_weights_are_named(tmp_path):

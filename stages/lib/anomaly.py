@@ -1,10 +1,11 @@
 """The anomaly model: a density of real faces' (fused) embeddings; a vector's anomaly score is its negated log-likelihood."""
 
+import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-import skops.io
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -15,6 +16,23 @@ from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
 DIFFERENTIAL, SINGLE_FRAME = "differential", "single_frame"
+
+
+def _skops_io() -> ModuleType:
+    """``skops.io``, imported without PyTorch.
+
+    Importing it walks all of scikit-learn, whose array-API shim for PyTorch then imports that: seconds and hundreds of
+    megabytes for nothing. The walk passes over what cannot be imported.
+    """
+    hide = "torch" not in sys.modules
+    if hide:
+        sys.modules["torch"] = None
+    try:
+        import skops.io
+    finally:
+        if hide:
+            del sys.modules["torch"]
+    return skops.io
 
 
 def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) -> Pipeline:
@@ -56,7 +74,7 @@ def anomaly_scores(model: Pipeline, vectors: np.ndarray) -> np.ndarray:
 def save_anomaly_models(path: Path, models: dict[str, Pipeline]) -> None:
     """Write the fitted models by name (skops: loading runs no code), atomically."""
     with atomic_path(path) as temporary:
-        skops.io.dump(models, temporary)
+        _skops_io().dump(models, temporary)
 
 
 def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
@@ -64,12 +82,13 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `dvc repro fit_anomaly_model` to make it")
     try:
-        unknown = skops.io.get_untrusted_types(file=path)
+        io = _skops_io()
+        unknown = io.get_untrusted_types(file=path)
         if unknown:
             raise InputError(
                 f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`"
             )
-        return skops.io.load(path)
+        return io.load(path)
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways
