@@ -13,6 +13,10 @@ from stages.lib.errors import InputError
 SETTINGS = AnomalyModel(components=3, covariance="full", regularization=1e-6)
 
 
+def _scores(model, vectors: np.ndarray) -> np.ndarray:
+    return anomaly_scores(model, vectors, np.repeat("a video", len(vectors)))
+
+
 def _mixture(n: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centres = np.array([[-8.0, 0.0], [0.0, 9.0], [8.0, 0.0]])
@@ -24,21 +28,33 @@ def test_scores_are_the_negated_log_likelihood_of_the_true_mixture():
     points = _mixture(200, seed=1)
     density = sum(multivariate_normal(mean, np.eye(2)).pdf(points) for mean in ([-8, 0], [0, 9], [8, 0])) / 3
     # The model works in standardised units: the densities differ by the constant log of the scales' product.
-    scores = anomaly_scores(model, points) - np.log(model[0].scale_).sum() * -1
+    scores = _scores(model, points) - np.log(model[0].scale_).sum() * -1
     np.testing.assert_allclose(scores, -np.log(density), atol=0.15)
 
 
 def test_an_outlier_scores_higher():
     model = fit_anomaly_model(_mixture(2000), SETTINGS, seed=0)
-    near, far = anomaly_scores(model, np.array([[0.0, 9.0], [0.0, -30.0]], np.float32))
+    near, far = _scores(model, np.array([[0.0, 9.0], [0.0, -30.0]], np.float32))
     assert far > near + 100
 
 
-def test_same_seed_same_model(tmp_path):
-    for name in ("a", "b"):
-        save_anomaly_models(tmp_path / name, {"m": fit_anomaly_model(_mixture(500), SETTINGS, seed=3)})
-    first, second = (load_anomaly_models(tmp_path / name)["m"] for name in ("a", "b"))
-    np.testing.assert_array_equal(anomaly_scores(first, _mixture(50, 2)), anomaly_scores(second, _mixture(50, 2)))
+def test_same_seed_same_bytes_and_loading_gives_the_same_scores(tmp_path):
+    models = [fit_anomaly_model(_mixture(500), SETTINGS, seed=3) for _ in range(2)]
+    for name, model in zip("ab", models, strict=True):
+        save_anomaly_models(tmp_path / name, {"m": model, "other": fit_anomaly_model(_mixture(400), SETTINGS, seed=1)})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    loaded = load_anomaly_models(tmp_path / "a")["m"]
+    np.testing.assert_array_equal(_scores(loaded, _mixture(50, 2)), _scores(models[0], _mixture(50, 2)))
+
+
+def test_a_videos_scores_do_not_depend_on_the_others():
+    rng = np.random.default_rng(0)
+    model = fit_anomaly_model(rng.standard_normal((300, 64), np.float32), SETTINGS, seed=0)
+    vectors, ids = rng.standard_normal((90, 64), np.float32), np.repeat(["a", "b", "c"], 30)
+    together = anomaly_scores(model, vectors, ids)
+    for i, video in enumerate("abc"):
+        alone = anomaly_scores(model, vectors[ids == video], ids[ids == video])
+        np.testing.assert_array_equal(together[30 * i : 30 * i + 30], alone)
 
 
 def test_too_few_vectors_name_the_remedy():

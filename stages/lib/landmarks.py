@@ -51,6 +51,10 @@ def _mirrored(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(-x, y) for x, y in reversed(points)]
 
 
+def _right_to_left(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(-x, y) for x, y in points[:-1]] + points[::-1]
+
+
 def canonical_face() -> np.ndarray:
     """The canonical 68 points, float64 (68, 2), in units of the eye distance about the point between the eyes."""
     h = _HALF
@@ -58,10 +62,8 @@ def canonical_face() -> np.ndarray:
     points = h["jaw"] + _mirrored(h["jaw"][:-1])
     points += h["brow"] + _mirrored(h["brow"]) + h["bridge"] + h["nostrils"] + _mirrored(h["nostrils"][:-1])
     points += h["eye"] + right_eye
-    points += h["upper_lip"] + _mirrored(h["upper_lip"][:-1]) + _mirrored(h["lower_lip"][:-1]) + h["lower_lip"][::-1]
-    points += (
-        h["inner_upper"] + _mirrored(h["inner_upper"][:-1]) + _mirrored(h["inner_lower"][:-1]) + h["inner_lower"][::-1]
-    )
+    points += h["upper_lip"] + _mirrored(h["upper_lip"][:-1]) + _right_to_left(h["lower_lip"])
+    points += h["inner_upper"] + _mirrored(h["inner_upper"][:-1]) + _right_to_left(h["inner_lower"])
     return np.asarray(points)
 
 
