@@ -25,9 +25,9 @@ preset: .venv/.installed
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
 	touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
-	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
 	touch $@

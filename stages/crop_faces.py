@@ -8,7 +8,7 @@ import numpy as np
 from stages.cli import parse_paths, run
 from stages.lib.config import Faces
 from stages.lib.faces import FACE_SIZE, crop_face, crop_square, detect_face, to_crop
-from stages.lib.files import atomic_folder, atomic_path
+from stages.lib.files import atomic_folder, write_array
 from stages.lib.landmarks import make_landmarker
 from stages.lib.runtime import map_videos
 from stages.lib.tables import EXTRACTED_VIDEOS, FACES, read_table, write_table
@@ -33,9 +33,7 @@ def _crop(frames: Path, out: Path, settings: Faces, video_id: str) -> list[dict]
             faces.append(crop_face(frame, square, FACE_SIZE))
         rows.append(row)
     if faces:
-        path = out / f"{video_id}.npy"
-        with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.save(stream, np.stack(faces))
+        write_array(out / f"{video_id}.npy", np.stack(faces))
     return rows
 
 

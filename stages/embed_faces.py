@@ -8,12 +8,10 @@ from stages.cli import parse_paths, run
 from stages.lib.backbone import embed, load_backbone, pick_device
 from stages.lib.runtime import progress
 from stages.lib.tables import FACES, INDEX, embeddings_schema, read_table, vector_column, write_table
-from stages.params import load_params
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "index", "faces", "backbone", "out")
-    load_params()
     device = pick_device()
     model, config = load_backbone(paths.backbone, device)
     schema = embeddings_schema(config.embedding_dim)

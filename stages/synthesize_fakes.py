@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
 from stages.lib.errors import InputError
-from stages.lib.files import atomic_folder, atomic_path
+from stages.lib.files import atomic_folder, write_array
 from stages.lib.plots import fakes_sheet
 from stages.lib.runtime import map_videos
 from stages.lib.seeding import video_rng
@@ -31,8 +31,7 @@ def _synthesize(faces_folder: Path, out: Path, variants: int, degrade: bool, see
             rows.append(
                 {"video_id": video_id, "split": video["split"], "face_row": face_row, "variant": variant, **how}
             )
-    with atomic_path(out / f"{video_id}.npy") as temporary, temporary.open("wb") as stream:
-        np.save(stream, bank)
+    write_array(out / f"{video_id}.npy", bank)
     return rows
 
 

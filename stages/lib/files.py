@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 
 def _temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -53,6 +55,12 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write an array as ``.npy`` atomically, with the folders it needs."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
 
 
 def write_json(path: str | Path, content: object) -> None:
