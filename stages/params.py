@@ -34,7 +34,7 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         known = _known_keys(error["loc"])
         close = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
+        hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}."
         return f"{key}: unknown key; {hint} Correct or remove it"
     if error["type"] == "missing":
         return f"{key}: missing; add it (README.md says what each key means)"
