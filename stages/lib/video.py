@@ -40,7 +40,7 @@ def equally_spaced(n_total: int, n_wanted: int) -> np.ndarray:
 def compress_frame(frame: np.ndarray) -> bytes:
     """A BGR uint8 frame (h, w, 3) without loss: zstd of the differences between its rows.
 
-    PNG's "up" filter with a faster entropy coder: about a fifth of OpenCV's PNG time, and smaller (`make bench`).
+    PNG's "up" filter with a faster entropy coder: a third of OpenCV's PNG time or less, and smaller (`make bench`).
     """
     differences = frame.copy()
     np.subtract(frame[1:], frame[:-1], out=differences[1:])  # uint8 wraps around, and the sum wraps back
