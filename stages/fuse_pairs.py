@@ -16,7 +16,7 @@ def main() -> None:
     params = load_params()
     table = read_embeddings(paths.embeddings)
     rows, embeddings = table.drop_columns(["embedding"]).to_pandas(), vectors(table, "embedding")
-    first, second, number = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    pairs, number = [np.empty((0, 2), np.int64)], [np.empty(0, np.int32)]
     for video_id, video in progress(list(rows.groupby("video_id", sort=True)), "fuse_pairs", unit="video"):
         if len(video) < params.pairs.min_faces:
             continue  # score_videos records the reason
@@ -25,13 +25,9 @@ def main() -> None:
         drawn = draw_pairs(
             video["time_s"].to_numpy(), n_pairs, params.pairs.min_gap, video_rng(params.seed, video_id, "pairs")
         )
-        at = video.index.to_numpy()
-        (
-            first.append(at[drawn[:, 0]]),
-            second.append(at[drawn[:, 1]]),
-            number.append(np.arange(len(drawn), dtype=np.int32)),
-        )
-    a, b = np.concatenate(first), np.concatenate(second)
+        pairs.append(video.index.to_numpy()[drawn])
+        number.append(np.arange(len(drawn), dtype=np.int32))
+    a, b = np.concatenate(pairs).T
     fused = FUSIONS[params.fusion](embeddings[a], embeddings[b])
     columns = {name: pa.array(rows[name].to_numpy()[a]) for name in ("video_id", "label", "split")}
     columns |= {

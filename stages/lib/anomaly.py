@@ -57,16 +57,14 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) ->
     )
     model = make_pipeline(StandardScaler(), mixture)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        try:
-            return model.fit(vectors.astype(np.float64))
-        except ConvergenceWarning as warning:
-            print(
-                f"warning: the mixture did not converge ({warning}); raise anomaly_model.regularization or add training videos"
-            )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(vectors.astype(np.float64))
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with the remedy
+        model.fit(vectors.astype(np.float64))
+    if not mixture.converged_:
+        print(
+            f"warning: the mixture did not converge in {mixture.n_iter_} iterations; "
+            "raise anomaly_model.regularization or add training videos"
+        )
+    return model
 
 
 def anomaly_scores(model: Pipeline, vectors: np.ndarray, video_ids: np.ndarray) -> np.ndarray:
