@@ -6,24 +6,26 @@ import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
 from stages.lib.backbone import embed, load_backbone, pick_device
+from stages.lib.folds import read_index
 from stages.lib.runtime import progress
-from stages.lib.tables import FACES, INDEX, embeddings_schema, read_table, vector_column, write_table
+from stages.lib.tables import FACES, embeddings_schema, read_table, vector_column, write_table
+from stages.params import load_params
 
 
 def main() -> None:
-    paths = parse_paths(__doc__, "index", "faces", "backbone", "out")
+    paths = parse_paths(__doc__, "index", "faces", "backbone", "out", text=("dataset",))
+    params = load_params()
     device = pick_device()
     model, config = load_backbone(paths.backbone, device)
     schema = embeddings_schema(config.embedding_dim)
-    faces = read_table(paths.faces / "faces.parquet", FACES)
+    columns = ["video_id", "face_row", "frame_index", "time_s"]
+    faces = read_table(paths.faces / "faces.parquet", FACES, columns)
+    rows = faces.filter(pc.is_valid(faces["face_row"])).to_pandas()
+    videos = read_index(paths.index, params.cross_validation, paths.dataset == params.train_dataset)
     rows = (
-        faces.filter(pc.is_valid(faces["face_row"]))
-        .select(["video_id", "face_row", "frame_index", "time_s"])
-        .to_pandas()
-    )
-    videos = read_table(paths.index, INDEX).select(["video_id", "label", "method", "split"]).to_pandas()
-    rows = videos.merge(rows, on="video_id", validate="one_to_many").sort_values(
-        ["video_id", "face_row"], ignore_index=True
+        videos[["video_id", "label", "method", "split"]]
+        .merge(rows, on="video_id", validate="one_to_many")
+        .sort_values(["video_id", "face_row"], ignore_index=True)
     )
     embeddings, logits = [np.empty((0, config.embedding_dim), np.float32)], [np.empty(0, np.float32)]
     # A batch never spans two videos, so that a video's embeddings do not depend on which others are present.

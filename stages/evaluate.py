@@ -1,14 +1,18 @@
-"""evaluate: AUC per method on each dataset's test split, beside the baselines, with coverage and plots."""
+"""evaluate: how well fakes are told from reals on each dataset's test split, beside the baselines, with coverage and plots."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 from stages.cli import parse_paths, run
+from stages.lib.config import Params
 from stages.lib.files import atomic_path, write_json, write_text
-from stages.lib.metrics import auc_by_method, coverage, histogram_rows, roc_rows
-from stages.lib.tables import SCORES, read_table
+from stages.lib.metrics import DETECTORS, auc_by_method, coverage, detector_metrics, histogram_rows, roc_rows
+from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, SCORES, read_table
 from stages.params import load_params
+
+PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
 
 
 def _write_csv(path: Path, rows: list[dict], columns: list[str]) -> None:
@@ -16,42 +20,74 @@ def _write_csv(path: Path, rows: list[dict], columns: list[str]) -> None:
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def _summary(auc: dict, baselines: dict) -> str:
+def _summary(detail: dict) -> str:
     rows = [
         {
             "dataset": dataset,
             "method": method,
-            "DiffFake": value,
-            "single frame": baselines["single_frame"][dataset][method],
-            "classifier": baselines["classifier"][dataset][method],
+            "DiffFake": values["auc"],
+            "95 % interval": "-" if values["auc_ci95"] is None else "{:.3f} to {:.3f}".format(*values["auc_ci95"]),
+            "single frame": detectors["single_frame"][method]["auc"],
+            "classifier": detectors["classifier"][method]["auc"],
+            "reals": values["n_real"],
+            "fakes": values["n_fake"],
         }
-        for dataset, methods in auc.items()
-        for method, value in methods.items()
+        for dataset, detectors in detail.items()
+        for method, values in detectors["difffake"].items()
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
     return f"Video-level AUC on the test split\n{table}\n"
 
 
-def main() -> None:
-    paths = parse_paths(__doc__, "scores", "metrics")
-    datasets = {
-        name: read_table(paths.scores / f"{name}.parquet", SCORES).to_pandas()
-        for name in sorted(load_params().datasets)
+def _protocol(params: Params) -> dict:
+    """What the metrics came from: how videos were looked at, and by which versions."""
+    fold = params.cross_validation
+    return {
+        "split": "test" if fold.folds == 1 else f"fold {fold.fold} of {fold.folds} of {params.train_dataset}'s people",
+        "trained_on": params.train_dataset,
+        "frames_per_video": params.frames.per_video,
+        "pairs_per_video": params.pairs.per_video,
+        "fusion": params.fusion,
+        "anomaly_model": params.anomaly_model.kind,
+        "backbone": params.backbone.name,
+        "face_detector": "OpenCV Haar cascade, largest face",
+        "landmarks": Path(params.faces.landmarks).name,
+        "aggregation": "mean over a video's pairs (difffake) or frames (single_frame, classifier)",
+        "intervals": "95 %, percentile bootstrap over videos",
+        "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def main() -> None:
+    paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "metrics")
+    params = load_params()
+    names = sorted(params.datasets)
+    datasets = {name: read_table(paths.scores / f"{name}.parquet", SCORES).to_pandas() for name in names}
     test = {name: videos[videos["split"] == "test"] for name, videos in datasets.items()}
+    parts = {"pair": (paths.pair_scores, PAIR_SCORES), "frame": (paths.frame_scores, FRAME_SCORES)}
+    detail = {}
+    for name, videos in test.items():
+        tables = {
+            part: read_table(folder / f"{name}.parquet", schema).to_pandas() for part, (folder, schema) in parts.items()
+        }
+        detail[name] = {
+            detector: detector_metrics(videos, tables[part], detector, params.seed)
+            for detector, (_, part, _) in DETECTORS.items()
+        }
     auc = {name: auc_by_method(videos, "anomaly_score") for name, videos in test.items()}
     baselines = {
-        baseline: {name: auc_by_method(videos, column) for name, videos in test.items()}
-        for baseline, column in (("classifier", "classifier_logit"), ("single_frame", "single_frame_score"))
+        baseline: {name: auc_by_method(videos, DETECTORS[baseline][0]) for name, videos in test.items()}
+        for baseline in ("classifier", "single_frame")
     }
     write_json(paths.metrics / "auc.json", auc)
     write_json(paths.metrics / "baselines.json", baselines)
     write_json(paths.metrics / "coverage.json", {name: coverage(videos) for name, videos in datasets.items()})
+    write_json(paths.metrics / "detail.json", {"protocol": _protocol(params), "datasets": detail})
     roc = [row for name, videos in test.items() for row in roc_rows(name, videos, "anomaly_score")]
     histogram = [row for name, videos in test.items() for row in histogram_rows(name, videos, "anomaly_score")]
     _write_csv(paths.metrics / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
     _write_csv(paths.metrics / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
-    write_text(paths.metrics / "summary.txt", _summary(auc, baselines))
+    write_text(paths.metrics / "summary.txt", _summary(detail))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""score_videos: one row per indexed video with its anomaly score, its baselines, or the reason why it has none."""
+"""score_videos: one row per indexed video with its anomaly score, its baselines, or the reason why it has none.
+
+The scores of pairs and of single frames, whose means they are, are kept beside it.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -7,11 +10,13 @@ from sklearn.pipeline import Pipeline
 
 from stages.cli import parse_paths, run
 from stages.lib.anomaly import DIFFERENTIAL, SINGLE_FRAME, anomaly_scores, load_anomaly_models
+from stages.lib.folds import read_index
 from stages.lib.scoring import score_videos
 from stages.lib.tables import (
     EXTRACTED_VIDEOS,
     FACES,
-    INDEX,
+    FRAME_SCORES,
+    PAIR_SCORES,
     SCORES,
     read_embeddings,
     read_pairs,
@@ -27,22 +32,24 @@ def _scores(model: Pipeline, table: pa.Table, column: str) -> np.ndarray:
 
 
 def main() -> None:
-    paths = parse_paths(__doc__, "index", "frames", "faces", "embeddings", "pairs", "model", "out")
-    per_video = load_params().pairs.per_video
+    inputs = ("index", "frames", "faces", "embeddings", "pairs", "model")
+    paths = parse_paths(__doc__, *inputs, "out", "pair-scores", "frame-scores", text=("dataset",))
+    params = load_params()
     models = load_anomaly_models(paths.model)
     pairs, embeddings = read_pairs(paths.pairs), read_embeddings(paths.embeddings)
     # Training reals have more pairs, for the fit; every video is scored by as many (section 4.1).
-    pairs = pairs.filter(pc.less(pairs["pair"], per_video))
-    pair_scores = pairs.select(["video_id"]).to_pandas()
+    pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
+    pair_scores = pairs.select(["video_id", "pair", "time_a_s", "time_b_s"]).to_pandas()
     pair_scores["anomaly_score"] = _scores(models[DIFFERENTIAL], pairs, "fused")
-    frame_scores = embeddings.select(["video_id", "fake_logit"]).to_pandas()
+    frame_scores = embeddings.select(["video_id", "face_row", "time_s"]).to_pandas()
     frame_scores["single_frame_score"] = _scores(models[SINGLE_FRAME], embeddings, "embedding")
-    index, extracted, faces = (
-        read_table(paths.index, INDEX).to_pandas(),
-        read_table(paths.frames / "videos.parquet", EXTRACTED_VIDEOS).to_pandas(),
-        read_table(paths.faces / "faces.parquet", FACES).select(["video_id", "reject_reason"]).to_pandas(),
-    )
+    frame_scores["classifier_logit"] = embeddings["fake_logit"].to_numpy().astype(np.float64)
+    index = read_index(paths.index, params.cross_validation, paths.dataset == params.train_dataset)
+    extracted = read_table(paths.frames / "videos.parquet", EXTRACTED_VIDEOS).to_pandas()
+    faces = read_table(paths.faces / "faces.parquet", FACES, ["video_id", "reject_reason"]).to_pandas()
     scores = score_videos(index, extracted, faces, frame_scores, pair_scores)
+    write_table(paths.pair_scores, pair_scores, PAIR_SCORES)
+    write_table(paths.frame_scores, frame_scores, FRAME_SCORES)
     write_table(paths.out, scores[SCORES.names], SCORES)
 
 

@@ -1,18 +1,39 @@
-"""train_backbone: train a timm network on real faces against their pseudo-fakes, keep the best by validation AUC."""
+"""train_backbone: train a timm network on real faces against their pseudo-fakes, keep the best by validation AUC.
+
+An interrupted run goes on from ``--checkpoint``, which is no output: it is removed when training is done.
+"""
+
+import hashlib
+import inspect
+from pathlib import Path
 
 import dvclive
 import torch
 
 from stages.cli import parse_paths, run
 from stages.lib.backbone import BackboneConfig, build_backbone, pick_device, save_backbone
+from stages.lib.config import Params
 from stages.lib.files import atomic_path
+from stages.lib.fingerprint import fingerprint
 from stages.lib.tables import FAKES, read_table
 from stages.lib.training import Epoch, FakeBank, train_backbone
 from stages.params import load_params
 
 
+def _key(fakes: Path, params: Params) -> str:
+    """What a checkpoint must have been made with to be gone on from: settings, fakes, code and PyTorch."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{params.seed}\0{params.backbone!r}\0{params.train!r}\0{torch.__version__}".encode())
+    for function in (train_backbone, build_backbone):
+        digest.update(Path(inspect.getfile(function)).read_bytes())
+    for path in sorted(fakes.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(fakes)}\0{fingerprint(path)}".encode())
+    return digest.hexdigest()
+
+
 def main() -> None:
-    paths = parse_paths(__doc__, "fakes", "out", "metrics")
+    paths = parse_paths(__doc__, "fakes", "out", "metrics", "checkpoint")
     params = load_params()
     device = pick_device()
     torch.manual_seed(params.seed)
@@ -35,9 +56,21 @@ def main() -> None:
                 flush=True,
             )
 
-        best = train_backbone(model, size, train_bank, val_bank, params.train, params.seed, device, log)
+        best = train_backbone(
+            model,
+            size,
+            train_bank,
+            val_bank,
+            params.train,
+            params.seed,
+            device,
+            log,
+            paths.checkpoint,
+            _key(paths.fakes, params),
+        )
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}
-    save_backbone(paths.out, model, BackboneConfig(params.backbone.name, size, model.num_features))
+    save_backbone(paths.out, model, BackboneConfig(params.backbone.name, size, model.head_hidden_size))
+    paths.checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -126,3 +126,16 @@ def test_an_impossible_device_is_named(monkeypatch):
     monkeypatch.setenv("DIFFFAKE_DEVICE", "abacus")
     with pytest.raises(InputError, match="DIFFFAKE_DEVICE is 'abacus', which PyTorch cannot use here"):
         pick_device()
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension"),
+    [("efficientnet_b4", 1792), ("resnet50", 2048), ("legacy_xception", 2048), ("vit_tiny_patch16_224", 192)],
+)
+def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
+    model = build_backbone(Backbone(name=name, weights="none", input_size=64)).eval()
+    embedding, logit = embed(model, FACES[:2], 64, CPU)
+    assert embedding.shape == (2, dimension) == (2, model.head_hidden_size) and np.isfinite(logit).all()
+    save_backbone(tmp_path / "b.safetensors", model, BackboneConfig(name, 64, dimension))
+    loaded, _ = load_backbone(tmp_path / "b.safetensors", CPU)
+    np.testing.assert_allclose(embed(loaded, FACES[:2], 64, CPU)[0], embedding, rtol=1e-3, atol=1e-5)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from stages.lib.errors import InputError
-from stages.lib.index import fingerprint, index_dataset
+from stages.lib.fingerprint import fingerprint
+from stages.lib.index import index_dataset
 
 
 def _dataset(tmp_path: Path, text: str, *videos: str) -> Path:

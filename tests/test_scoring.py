@@ -32,7 +32,7 @@ def _scored() -> pd.DataFrame:
     ]
     faces = pd.DataFrame(reasons, columns=["video_id", "reject_reason"])
     frames = pd.DataFrame(
-        {"video_id": ["a", "a", "b"], "fake_logit": [1.0, 3.0, 9.0], "single_frame_score": [5.0, 6.0, 9.0]}
+        {"video_id": ["a", "a", "b"], "classifier_logit": [1.0, 3.0, 9.0], "single_frame_score": [5.0, 6.0, 9.0]}
     )
     pairs = pd.DataFrame({"video_id": ["a", "a"], "anomaly_score": [10.0, 20.0]})
     return score_videos(index, extracted, faces, frames, pairs).set_index("video_id")

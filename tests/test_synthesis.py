@@ -9,17 +9,26 @@ from stages.lib import synthesis
 from stages.lib.landmarks import canonical_face
 from stages.lib.synthesis import (
     SCHEMES,
+    Donor,
+    align_donor,
     blend,
     deform_mask,
     downscale,
-    hull_mask,
     jitter_affine,
+    match_colour,
     sharpen,
     shift_colour,
     synthesize,
 )
 
 LANDMARKS = canonical_face() * 60 + (112, 90)
+# By iBUG's numbering: jaw 0-16, brows 17-26, nose bridge and tip 27-30, nostrils 31-35, eyes 36-47, mouth 48-67.
+POINTS = {
+    "global": range(68),
+    "eyes": [*range(17, 29), *range(36, 48)],
+    "mouth": [*range(4, 13), 30, *range(31, 36), *range(48, 68)],
+    "jawline": [*range(17), 30, 33],
+}
 
 
 def _face(seed: int = 0) -> np.ndarray:
@@ -29,9 +38,9 @@ def _face(seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_mask_is_the_convex_hull_of_its_landmarks(scheme):
-    mask = hull_mask(LANDMARKS, scheme, 224)
+    mask = SCHEMES[scheme](LANDMARKS, 224)
     ys, xs = np.mgrid[0:224, 0:224]
-    inside = Delaunay(LANDMARKS[list(SCHEMES[scheme])]).find_simplex(np.column_stack([xs.ravel(), ys.ravel()])) >= 0
+    inside = Delaunay(LANDMARKS[list(POINTS[scheme])]).find_simplex(np.column_stack([xs.ravel(), ys.ravel()])) >= 0
     assert set(np.unique(mask)) == {0, 1}
     assert np.mean(mask.ravel() != inside) < 0.01  # they differ on the outline's pixels alone
 
@@ -46,14 +55,14 @@ def test_mask_is_the_convex_hull_of_its_landmarks(scheme):
     ],
 )
 def test_schemes_cover_the_parts_the_paper_names(scheme, covered, spared):
-    mask = cv2.dilate(hull_mask(LANDMARKS, scheme, 224), np.ones((5, 5)))
+    mask = cv2.dilate(SCHEMES[scheme](LANDMARKS, 224), np.ones((5, 5)))
     at = np.round(LANDMARKS).astype(int)
     assert all(mask[at[i][1], at[i][0]] == 1 for i in covered)
     assert all(mask[at[i][1], at[i][0]] == 0 for i in spared)
 
 
 def test_deformed_masks_vary_and_stay_between_0_and_1():
-    mask, rng = hull_mask(LANDMARKS, "global", 224), np.random.default_rng(0)
+    mask, rng = SCHEMES["global"](LANDMARKS, 224), np.random.default_rng(0)
     made = [deform_mask(mask, rng) for _ in range(20)]
     for deformed in made:
         assert deformed.dtype == np.float32 and deformed.shape == mask.shape
@@ -133,3 +142,41 @@ def test_synthesis_is_seeded_and_takes_every_scheme_and_both_sides():
     assert not any(np.array_equal(a.fake, b.fake) for a, b in zip(first, other, strict=True))
     assert {m.scheme for m in first} == set(SCHEMES) and {m.transformed for m in first} == {"source", "target"}
     assert {m.blend_ratio for m in first} == set(synthesis.BLEND_RATIOS)
+
+
+def test_schemes_are_drawn_by_their_weights():
+    rng = np.random.default_rng(0)
+    drawn = [synthesize(_face(), LANDMARKS, rng, {"eyes": 3.0, "mouth": 1.0}, degrade=False).scheme for _ in range(300)]
+    assert set(drawn) == {"eyes", "mouth"} and 0.67 < drawn.count("eyes") / 300 < 0.83
+
+
+def test_a_donors_landmarks_are_laid_on_the_targets():
+    face, turn = _face(3), cv2.getRotationMatrix2D((100, 120), 12, 0.9)
+    turned = LANDMARKS @ turn[:, :2].T + turn[:, 2]
+    donor = Donor(cv2.warpAffine(face, turn, (224, 224)), turned)
+    aligned = align_donor(donor, LANDMARKS, 224)
+    inside = SCHEMES["global"](LANDMARKS, 224) > 0
+    assert np.abs(aligned[inside].astype(int) - face[inside]).mean() < 3
+
+
+def test_matched_colour_has_the_targets_mean_and_deviation_in_the_mask():
+    rng, mask = np.random.default_rng(0), SCHEMES["global"](LANDMARKS, 224)
+    source, target = (
+        rng.normal(mean, spread, (224, 224, 3)).clip(0, 255).astype(np.uint8) for mean, spread in ((90, 9), (150, 15))
+    )
+    matched = match_colour(source, target, mask)
+    lab = [cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[mask > 0.5].astype(float) for image in (matched, target)]
+    np.testing.assert_allclose(lab[0].mean(axis=0), lab[1].mean(axis=0), atol=1.5)
+    np.testing.assert_allclose(lab[0].std(axis=0), lab[1].std(axis=0), rtol=0.15)
+
+
+def test_with_a_donor_the_fake_holds_the_donors_face_and_the_real_does_not():
+    rng, donor = np.random.default_rng(0), Donor(np.full((224, 224, 3), (250, 20, 20), np.uint8), LANDMARKS)
+    face = np.full((224, 224, 3), 100, np.uint8)
+    redder = 0
+    for _ in range(40):
+        made = synthesize(face, LANDMARKS, rng, {"global": 1.0}, degrade=False, donor=donor)
+        excess = [image[112, 112, 0].astype(int) - image[112, 112, 1] for image in (made.real, made.fake)]
+        assert np.abs(made.real.astype(int) - made.fake)[made.mask == 0].max() <= 1
+        redder += excess[1] > excess[0] + 20
+    assert redder >= 12  # colour is matched half of the time

@@ -3,16 +3,36 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import timm
 import torch
 
 from stages.lib.config import Train
 from stages.lib.errors import InputError
 from stages.lib.tables import FAKES
-from stages.lib.training import FakeBank, SharpnessAwareStep, learning_rate_factor, train_backbone
+from stages.lib.training import (
+    FakeBank,
+    SharpnessAwareStep,
+    fresh_variants,
+    learning_rate_factor,
+    set_trainable,
+    train_backbone,
+)
 
 SETTINGS = Train(
-    epochs=4, batch_size=8, optimizer="adamw", learning_rate=3e-3, weight_decay=0.0, sam_rho=0.05, precision="fp32"
+    epochs=4,
+    batch_size=8,
+    optimizer="adamw",
+    learning_rate=3e-3,
+    weight_decay=0.0,
+    sam_rho=0.05,
+    tune="all",
+    augment=False,
+    precision="fp32",
 )
+
+
+def _settings(**changes) -> Train:
+    return SETTINGS.model_copy(update=changes)
 
 
 def test_sam_steps_along_the_gradient_at_the_climbed_point():
@@ -49,7 +69,7 @@ def _bank(folder, split: str, n_videos: int = 2) -> FakeBank:
         array = rng.integers(0, 90, (6, 2, 2, 32, 32, 3), np.uint8)
         array[:, :, 1, 10:20, 10:20] += 120
         np.save(folder / f"{split}{v}.npy", array)
-        how = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source"}
+        how = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source", "donor": None}
         rows += [
             {"video_id": f"{split}{v}", "split": split, "face_row": f, "variant": k, **how}
             for f in range(6)
@@ -72,20 +92,134 @@ def test_an_empty_split_is_a_clear_error(tmp_path):
         FakeBank(tmp_path, bank_of_nothing, "val")
 
 
-def _train(folder, seed: int) -> tuple[torch.nn.Module, list, object]:
-    import timm
+def test_rho_0_is_the_plain_base_optimizer():
+    weights = [torch.nn.Parameter(torch.tensor([3.0, -1.0])) for _ in range(2)]
+    model = torch.nn.Module()
+    model.weight = weights[0]
+    SharpnessAwareStep(model, torch.optim.AdamW([weights[0]], lr=0.1), rho=0)(lambda: weights[0].pow(2).sum())
+    plain = torch.optim.AdamW([weights[1]], lr=0.1)
+    weights[1].pow(2).sum().backward()
+    plain.step()
+    torch.testing.assert_close(weights[0], weights[1])
 
-    torch.manual_seed(seed)
-    model, epochs = timm.create_model("test_resnet", num_classes=1), []
+
+def test_no_variant_comes_again_before_all_have_been_shown():
+    shown = np.array([fresh_variants(50, 4, epoch, seed=0) for epoch in range(8)])
+    for cycle in (shown[:4], shown[4:]):
+        assert (np.sort(cycle, axis=0) == np.arange(4)[:, None]).all()
+    assert (shown[:4] != shown[4:]).any() and (shown[0] != shown[0, 0]).any()
+
+
+def _model(name: str = "test_resnet", **more) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model(name, num_classes=1, **more)
+
+
+def _train(folder, model: torch.nn.Module, settings: Train = SETTINGS, seed: int = 0, on_epoch=None, **more) -> tuple:
+    epochs = []
     banks = _bank(folder, "train"), _bank(folder, "val")
-    best = train_backbone(model, 32, *banks, SETTINGS, seed, torch.device("cpu"), epochs.append)
-    return model, epochs, best
+    best = train_backbone(model, 32, *banks, settings, seed, torch.device("cpu"), on_epoch or epochs.append, **more)
+    return epochs, best
+
+
+def _equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
 def test_training_learns_keeps_the_best_epoch_and_is_seeded(tmp_path):
-    model, epochs, best = _train(tmp_path, seed=0)
-    again, epochs_again, _ = _train(tmp_path, seed=0)
-    assert epochs == epochs_again and len(epochs) == 4
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
+    model, again = _model(), _model()
+    (epochs, best), (epochs_again, _) = _train(tmp_path, model), _train(tmp_path, again)
+    assert epochs == epochs_again and len(epochs) == 4 and _equal(model, again)
     assert best.val_auc == max(epoch.val_auc for epoch in epochs) > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
+
+
+@pytest.mark.parametrize(
+    "change", [{"augment": True}, {"optimizer": "sgd"}, {"sam_rho": 0.0}, {"weight_decay": 0.5}, {"precision": "bf16"}]
+)
+def test_each_setting_changes_what_is_trained(tmp_path, change):
+    plain, changed = _model(), _model()
+    _train(tmp_path, plain, _settings(epochs=1))
+    _train(tmp_path, changed, _settings(epochs=1, **change))
+    assert not _equal(plain, changed)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, capsys):
+    whole, cut, resumed = (
+        _model("test_resnet", drop_rate=0.3),
+        _model("test_resnet", drop_rate=0.3),
+        _model("test_resnet", drop_rate=0.3),
+    )
+    epochs, best = _train(tmp_path, whole)
+    checkpoint = tmp_path / "backbone.checkpoint"
+
+    def kill_in_the_third(epoch):
+        if epoch.number == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        _train(tmp_path, cut, on_epoch=kill_in_the_third, checkpoint=checkpoint, key="k")
+    torch.manual_seed(99)
+    epochs_resumed, best_resumed = _train(tmp_path, resumed, checkpoint=checkpoint, key="k")
+    assert "resuming training after epoch 2" in capsys.readouterr().out
+    assert (epochs_resumed, best_resumed) == (epochs, best) and _equal(whole, resumed)
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "said"),
+    [("other", None, "other settings, data or code"), ("k", b"cut off", "not a readable checkpoint")],
+)
+def test_a_checkpoint_of_something_else_is_not_gone_on_from(tmp_path, capsys, key, content, said):
+    checkpoint = tmp_path / "backbone.checkpoint"
+    _train(tmp_path, _model(), _settings(epochs=1), checkpoint=checkpoint, key="k")
+    if content:
+        checkpoint.write_bytes(content)
+    fresh, resumed = _model(), _model()
+    _train(tmp_path, fresh)
+    _train(tmp_path, resumed, checkpoint=checkpoint, key=key)
+    said_at_all = capsys.readouterr().out
+    assert said in said_at_all and "training starts over" in said_at_all and _equal(fresh, resumed)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("tune", ["all", "norm", "head"])
+def test_tune_changes_what_it_says_and_nothing_else(tmp_path, name, tune):
+    model = _model(name, **({"img_size": 32} if name == "test_vit" else {}))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    _train(tmp_path, model, _settings(epochs=1, tune=tune))
+    changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    head = {key for key in before if model.get_submodule(key.rpartition(".")[0]) is model.get_classifier()}
+    norms = {
+        key
+        for key in before
+        if isinstance(model.get_submodule(key.rpartition(".")[0]), torch.nn.BatchNorm2d | torch.nn.LayerNorm)
+    }
+    assert changed & head
+    assert changed <= {"all": set(before), "norm": norms | head, "head": head}[tune]
+    assert bool(changed & norms) == (tune != "head") and bool(changed - norms - head) == (tune == "all")
+
+
+def test_frozen_parameters_take_no_gradient():
+    model = _model()
+    chosen = set_trainable(model, "head")
+    assert [p for p in model.parameters() if p.requires_grad] == chosen == list(model.get_classifier().parameters())
+
+
+def test_divergence_is_an_error_with_its_remedy(tmp_path):
+    model = _model()
+    with torch.no_grad():
+        model.get_classifier().weight.fill_(float("nan"))
+    with pytest.raises(
+        InputError,
+        match="training loss is not a finite number in epoch 1: training diverged; lower train.learning_rate",
+    ):
+        _train(tmp_path, model)
+
+
+def test_a_backbone_at_chance_is_said_loudly(tmp_path, capsys):
+    _train(tmp_path, _model(), _settings(epochs=1, learning_rate=1e-9))
+    assert "WARNING: the backbone hardly tells validation reals from their pseudo-fakes" in capsys.readouterr().err

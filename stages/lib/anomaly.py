@@ -1,6 +1,11 @@
-"""The anomaly model: a density of real faces' (fused) embeddings; a vector's anomaly score is its negated log-likelihood."""
+"""The anomaly model: fitted to real faces' (fused) embeddings; a vector's anomaly score is its negated log-likelihood.
+
+Where the model has no likelihood (``ocsvm``, ``autoencoder``), its negated ``score_samples`` takes that place.
+"""
 
 import io
+import itertools
+import os
 import re
 import sys
 import warnings
@@ -9,16 +14,20 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+from sklearn import config_context
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
+from stages.lib.anomaly_models import ANOMALY_MODELS, MAX_ITERATIONS
 from stages.lib.config import AnomalyModel
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
 DIFFERENTIAL, SINGLE_FRAME = "differential", "single_frame"
+VALUES_PER_PARAMETER = 5  # fewer observed numbers than this for each free parameter is worth a warning
+_OWN_TYPES = ["stages.lib.autoencoder.Autoencoder"]  # beside scikit-learn's, what a saved model may hold
 
 
 def _skops_io() -> ModuleType:
@@ -38,37 +47,98 @@ def _skops_io() -> ModuleType:
     return skops.io
 
 
-def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) -> Pipeline:
-    """A Gaussian mixture (equation 7) of standardised vectors, float32 (n, d), of real faces only.
+def _steps(settings: AnomalyModel, seed: int) -> list:
+    """What happens to a vector before the estimator, then the estimator."""
+    before = {"none": [], "l2": [Normalizer("l2")], "standardize": [StandardScaler()]}[settings.normalization]
+    reduce = [PCA(settings.pca, random_state=seed)] if settings.pca else []
+    return [*before, *reduce, ANOMALY_MODELS[settings.kind](settings, seed)]
 
-    Raises :class:`InputError` for fewer vectors than components. Warns where EM did not converge.
+
+def free_parameters(settings: AnomalyModel, dimension: int) -> int:
+    """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, which has none."""
+    d, k = dimension, settings.components
+    if settings.kind == "gmm":
+        covariance = {"diag": k * d, "full": k * d * (d + 1) // 2, "tied": d * (d + 1) // 2, "spherical": k}
+        return covariance[settings.covariance] + k * d + k - 1
+    if settings.kind == "autoencoder":
+        widths = [d, 4 * settings.bottleneck, settings.bottleneck, 4 * settings.bottleneck, d]
+        return sum((a + 1) * b for a, b in itertools.pairwise(widths))
+    return 0
+
+
+def _gpu() -> str | None:
+    """The GPU to fit on: ``DIFFFAKE_DEVICE``, or the first one of a machine that has one; None for the CPU.
+
+    PyTorch is imported only where there is a sign of a GPU: this stage has no other need of it.
     """
-    if len(vectors) < max(settings.components, 2):
+    wanted = os.environ.get("DIFFFAKE_DEVICE", "")
+    if wanted.startswith("cuda") or (not wanted and Path("/dev/nvidiactl").exists()):
+        import torch
+
+        if torch.cuda.is_available():
+            return wanted or "cuda"
+    return None
+
+
+def fit_on_device(model: Pipeline, vectors: np.ndarray, device: str) -> None:
+    """Fit a Gaussian mixture with its pipeline on a PyTorch ``device`` (scikit-learn's array API), in place.
+
+    The fitted arrays come back to NumPy, so the model scores, saves and loads as one fitted on the CPU. scikit-learn
+    supports the initialisations ``random`` and ``random_from_data`` there.
+    """
+    import torch
+
+    with config_context(array_api_dispatch=True):
+        model.fit(torch.from_numpy(vectors).to(device))
+
+    def to_numpy(value: object) -> object:
+        if isinstance(value, list):
+            return [to_numpy(item) for item in value]
+        return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+
+    for step in model.named_steps.values():
+        vars(step).update({name: to_numpy(value) for name, value in vars(step).items()})
+
+
+def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) -> Pipeline:
+    """Fit the anomaly model of ``settings`` to vectors, float32 (n, d), of real faces only.
+
+    Raises :class:`InputError` for fewer vectors than components or principal components. Warns where there are few
+    vectors for the number of free parameters, and where the fit did not converge.
+    """
+    n, dimension = vectors.shape
+    needed = max(settings.components if settings.kind == "gmm" else 2, settings.pca, 2)
+    if n < needed or settings.pca > dimension:
         raise InputError(
-            f"the anomaly model has {settings.components} components but only {len(vectors)} vectors of "
-            "training reals to fit; add training videos"
+            f"the anomaly model has {settings.components} components and anomaly_model.pca is {settings.pca}, but there are "
+            f"only {n} vectors of {dimension} numbers of training reals to fit; add training videos or lower them"
         )
-    mixture = GaussianMixture(
-        settings.components,
-        covariance_type=settings.covariance,
-        reg_covar=settings.regularization,
-        random_state=seed,
-        max_iter=200,
-    )
-    model = make_pipeline(StandardScaler(), mixture)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # said below, with the remedy
-        model.fit(vectors.astype(np.float64))
-    if not mixture.converged_:
+    parameters, reduced = free_parameters(settings, settings.pca or dimension), settings.pca or dimension
+    if parameters * VALUES_PER_PARAMETER > n * reduced:
         print(
-            f"warning: the mixture did not converge in {mixture.n_iter_} iterations; "
+            f"warning: {n} vectors of {reduced} numbers are few for the {parameters} free parameters of the anomaly model; "
+            "raise pairs.train_per_video, add training videos, set anomaly_model.covariance to diag, or lower anomaly_model.pca"
+        )
+    model, gpu = make_pipeline(*_steps(settings, seed)), _gpu() if settings.kind == "gmm" else None
+    if gpu and not settings.initialization.startswith("random"):
+        print(f"fitted on the CPU: anomaly_model.initialization '{settings.initialization}' has no GPU version")
+        gpu = None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        if gpu:
+            fit_on_device(model, vectors.astype(np.float64), gpu)
+        else:
+            model.fit(vectors.astype(np.float64))
+    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
+        print(
+            f"warning: the anomaly model did not converge in {MAX_ITERATIONS} iterations; "
             "raise anomaly_model.regularization or add training videos"
         )
     return model
 
 
 def anomaly_scores(model: Pipeline, vectors: np.ndarray, video_ids: np.ndarray) -> np.ndarray:
-    """Negated log-likelihoods, float64 (n,), of vectors float32 (n, d): higher is more anomalous.
+    """Negated log-likelihoods (or what stands for them), float64 (n,), of vectors float32 (n, d): higher is more anomalous.
 
     ``video_ids`` (n,) says whose they are, each video's in one run: they are scored a video at a time, because in one
     large matrix product the rounding of a video's scores would depend on which others are present.
@@ -110,12 +180,12 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
         raise InputError(f"{path}: no such file; run `dvc repro fit_anomaly_model` to make it")
     try:
         skops_io = _skops_io()
-        unknown = skops_io.get_untrusted_types(file=path)
+        unknown = sorted(set(skops_io.get_untrusted_types(file=path)) - set(_OWN_TYPES))
         if unknown:
             raise InputError(
                 f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`"
             )
-        return skops_io.load(path)
+        return skops_io.load(path, trusted=_OWN_TYPES)
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways

@@ -39,15 +39,27 @@ def pick_device() -> torch.device:
     return device
 
 
-def prepare(faces: np.ndarray, input_size: int) -> torch.Tensor:
+def resize(image: np.ndarray, side: int) -> np.ndarray:
+    """A square uint8 image (h, h, 3) as (side, side, 3): by area when it shrinks, linear when it grows."""
+    interpolation = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
+    return image if image.shape[0] == side else cv2.resize(image, (side, side), interpolation=interpolation)
+
+
+def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tensor:
     """Face crops as the network's input: the one input transform, for training and for scoring.
 
-    RGB uint8 (n, h, w, 3) in, float32 (n, 3, input_size, input_size) in [-1, 1] out (mean 0.5, deviation 0.5: section 4.1).
+    n square RGB uint8 images (h, h, 3) in, float32 (n, 3, input_size, input_size) in [-1, 1] out (mean 0.5,
+    deviation 0.5: section 4.1).
     """
-    if faces.shape[1] != input_size:
-        interpolation = cv2.INTER_AREA if faces.shape[1] > input_size else cv2.INTER_LINEAR
-        faces = np.stack([cv2.resize(face, (input_size, input_size), interpolation=interpolation) for face in faces])
+    faces = np.stack([resize(face, input_size) for face in faces])
     return torch.from_numpy(faces).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def _create(name: str, input_size: int, pretrained: bool = False) -> torch.nn.Module:
+    """A timm network with one output; one that is made for a single size (a ViT) is made for ``input_size``."""
+    fixed = timm.get_pretrained_cfg(name)
+    size = {"img_size": input_size} if fixed is not None and fixed.fixed_input_size else {}
+    return timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
 
 
 def build_backbone(settings: Backbone) -> torch.nn.Module:
@@ -62,14 +74,14 @@ def build_backbone(settings: Backbone) -> torch.nn.Module:
         )
     if settings.weights == "hub":
         try:
-            return timm.create_model(settings.name, pretrained=True, num_classes=1)
+            return _create(settings.name, settings.input_size, pretrained=True)
         except Exception as error:  # hub, HTTP and file errors have no common type
             raise InputError(
                 f"backbone.weights is 'hub', but timm could not load pretrained weights of {settings.name} "
                 f"({type(error).__name__}: {error}); "
                 "go online, or set backbone.weights to 'none' or to a local weights file"
             ) from error
-    model = timm.create_model(settings.name, pretrained=False, num_classes=1)
+    model = _create(settings.name, settings.input_size)
     if settings.weights != "none":
         _load_pretrained(model, Path(settings.weights))
     return model
@@ -136,7 +148,7 @@ def load_backbone(path: Path, device: torch.device) -> tuple[torch.nn.Module, Ba
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             config = BackboneConfig(**json.loads((file.metadata() or {})["config"]))
-        model = timm.create_model(config.name, pretrained=False, num_classes=1)
+        model = _create(config.name, config.input_size)
         model.load_state_dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(

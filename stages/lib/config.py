@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-FusionName = Literal["abs", "sub", "sub2", "sub3", "single", "joint"]
+from stages.lib.anomaly_models import ANOMALY_MODELS
+from stages.lib.fusion import FUSIONS
+from stages.lib.synthesis import SCHEMES
+
+# Names come from the registries, so that what is registered is known here.
+FusionName = Literal[tuple(FUSIONS)]
+AnomalyModelName = Literal[tuple(ANOMALY_MODELS)]
+SchemeName = Literal[tuple(SCHEMES)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -25,6 +32,19 @@ class Section(BaseModel):
 class Dataset(Section):
     layout: Literal["manifest"]
     root: Annotated[str, Field(min_length=1)]
+
+
+class CrossValidation(Section):
+    folds: Count
+    fold: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> "CrossValidation":
+        if self.fold >= self.folds:
+            raise ValueError(
+                f"fold is {self.fold}, expected 0 to {self.folds - 1} (cross_validation.folds is {self.folds})"
+            )
+        return self
 
 
 class Demo(Section):
@@ -51,8 +71,19 @@ class Faces(Section):
     enlarge: Annotated[float, Field(ge=1, le=3)]
 
 
+def _weights(value: object) -> object:
+    """A list of schemes is a mapping of equal weights."""
+    if not isinstance(value, list):
+        return value
+    if len(set(map(str, value))) < len(value):
+        raise ValueError(f"lists a scheme twice ({', '.join(map(str, value))}); give weights as {{global: 2, eyes: 1}}")
+    return dict.fromkeys(value, 1.0)
+
+
 class Synthesis(Section):
     variants: Count
+    schemes: Annotated[dict[SchemeName, Positive], BeforeValidator(_weights), Field(min_length=1)]
+    donors: Annotated[float, Field(ge=0, le=1)]
     degrade: bool
 
 
@@ -68,7 +99,9 @@ class Train(Section):
     optimizer: Literal["sgd", "adamw"]
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
-    sam_rho: Positive
+    sam_rho: Annotated[float, Field(ge=0)]
+    tune: Literal["all", "norm", "head"]
+    augment: bool
     precision: Literal["auto", "bf16", "fp32"]
 
 
@@ -80,9 +113,15 @@ class Pairs(Section):
 
 
 class AnomalyModel(Section):
+    kind: AnomalyModelName
+    normalization: Literal["none", "l2", "standardize"]
+    pca: Annotated[int, Field(ge=0)]
     components: Count
     covariance: Literal["diag", "full", "tied", "spherical"]
     regularization: Positive
+    initialization: Literal["kmeans", "k-means++", "random", "random_from_data"]
+    nu: Annotated[float, Field(gt=0, le=1)]
+    bottleneck: Count
 
 
 class Params(Section):
@@ -94,6 +133,7 @@ class Params(Section):
     datasets: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Dataset], Field(min_length=1)
     ]
+    cross_validation: CrossValidation
     demo: Demo
     frames: Frames
     faces: Faces

@@ -1,33 +1,16 @@
 """Dataset layouts: each turns a root folder into index rows, and nothing else."""
 
 import csv
-import hashlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from stages.lib.errors import InputError
+from stages.lib.fingerprint import fingerprint
 from stages.lib.tables import FAKE, LABELS, SPLITS
 
 MANIFEST = "manifest.csv"
 _REQUIRED = ("path", "label")
 _OPTIONAL = ("split", "method", "identity")
-_BLOCK = 1 << 16
-
-
-def fingerprint(path: Path) -> str:
-    """Hash of a file's size and of its first, middle and last 64 KiB: notices a changed video without reading all of it.
-
-    A file that is not there has the fingerprint ``missing``; extraction rejects and counts it.
-    """
-    if not path.is_file():
-        return "missing"
-    size = path.stat().st_size
-    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
-    with path.open("rb") as stream:
-        for start in (0, max(size // 2 - _BLOCK // 2, 0), max(size - _BLOCK, 0)):
-            stream.seek(start)
-            digest.update(stream.read(_BLOCK))
-    return digest.hexdigest()
 
 
 def _choice(value: str, allowed: tuple[str, ...], column: str, where: str) -> str:

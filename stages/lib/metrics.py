@@ -5,18 +5,85 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score, roc_curve
+from scipy.stats import bootstrap
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from stages.lib.tables import FAKE, REAL
 
 ALL = "all"
+N_BOOTSTRAP = 1000
+# Each detector: its score of a video, and of what that is the mean of (pairs, or frames).
+DETECTORS = {
+    "difffake": ("anomaly_score", "pair", "anomaly_score"),
+    "single_frame": ("single_frame_score", "frame", "single_frame_score"),
+    "classifier": ("classifier_logit", "frame", "classifier_logit"),
+}
 
 
 def auc(real: np.ndarray, fake: np.ndarray) -> float | None:
     """Area under the ROC curve of scores (higher: fake), None where a class has no scores."""
     if len(real) == 0 or len(fake) == 0:
         return None
-    return float(roc_auc_score(np.repeat([0, 1], [len(real), len(fake)]), np.concatenate([real, fake])))
+    return float(roc_auc_score(*_labelled(real, fake)))
+
+
+def equal_error_rate(real: np.ndarray, fake: np.ndarray) -> float | None:
+    """The error rate at the threshold where as many reals are called fake as fakes real, between thresholds linearly."""
+    if len(real) == 0 or len(fake) == 0:
+        return None
+    fpr, tpr, _ = roc_curve(*_labelled(real, fake), drop_intermediate=False)
+    gap = fpr - (1 - tpr)  # grows from -1 to 1 along the curve
+    after = int(np.argmax(gap >= 0))
+    before = max(after - 1, 0)
+    share = 0.0 if after == before else -gap[before] / (gap[after] - gap[before])
+    return float(fpr[before] + share * (fpr[after] - fpr[before]))
+
+
+def average_precision(real: np.ndarray, fake: np.ndarray) -> float | None:
+    """Area under the precision-recall curve with fakes as positives; it depends on the share of fakes."""
+    return None if len(real) == 0 or len(fake) == 0 else float(average_precision_score(*_labelled(real, fake)))
+
+
+def auc_interval(real: np.ndarray, fake: np.ndarray, seed: int) -> list[float] | None:
+    """95 % percentile bootstrap interval of the AUC, reals and fakes resampled apart; None for fewer than 2 of either."""
+    if len(real) < 2 or len(fake) < 2:
+        return None
+    result = bootstrap(
+        (real, fake),
+        auc,
+        n_resamples=N_BOOTSTRAP,
+        method="percentile",
+        vectorized=False,
+        rng=np.random.default_rng(seed),
+    )
+    return [float(result.confidence_interval.low), float(result.confidence_interval.high)]
+
+
+def _labelled(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.repeat([0, 1], [len(real), len(fake)]), np.concatenate([real, fake])
+
+
+def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame, detector: str, seed: int) -> dict:
+    """Everything about one detector on one dataset's test videos, per method and over ``all``.
+
+    ``parts``: its scores of pairs or frames, with video_id. Video AUC with its interval, equal error rate, average
+    precision, the AUC of single pairs or frames, and how many reals and fakes all that rests on.
+    """
+    column, part, part_column = DETECTORS[detector]
+    scored = videos.dropna(subset=[column])[["video_id", "label", "method"]]
+    part_scores = by_method(scored.merge(parts[["video_id", part_column]], on="video_id"), part_column)
+    return {
+        method: {
+            "auc": auc(real, fake),
+            "auc_ci95": auc_interval(real, fake, seed),
+            "eer": equal_error_rate(real, fake),
+            "average_precision": average_precision(real, fake),
+            f"{part}_auc": auc(*part_scores[method]),
+            "n_real": len(real),
+            "n_fake": len(fake),
+        }
+        for method, (real, fake) in by_method(videos, column).items()
+    }
 
 
 def by_method(videos: pd.DataFrame, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -37,7 +104,7 @@ def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict]:
     rows = []
     for method, (real, fake) in by_method(videos, score).items():
         if auc(real, fake) is not None:
-            fpr, tpr, _ = roc_curve(np.repeat([0, 1], [len(real), len(fake)]), np.concatenate([real, fake]))
+            fpr, tpr, _ = roc_curve(*_labelled(real, fake))
             rows += [{"dataset": dataset, "method": method, "fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
     return rows
 

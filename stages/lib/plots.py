@@ -6,9 +6,10 @@ import cv2
 import matplotlib
 import numpy as np
 
+from stages.lib.config import Synthesis
 from stages.lib.files import atomic_path
 from stages.lib.seeding import video_rng
-from stages.lib.synthesis import SCHEMES, synthesize
+from stages.lib.synthesis import synthesize
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen first)
@@ -21,22 +22,26 @@ def _with_landmarks(face: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return face
 
 
-def fakes_sheet(path: Path, faces_folder: Path, videos: list[dict], seed: int) -> None:
+def fakes_sheet(path: Path, faces_folder: Path, videos: list[dict], settings: Synthesis, seed: int) -> None:
     """The paper's figure 3 from this dataset: a row per mask scheme with face, landmarks, mask, real and pseudo-fake.
 
     ``videos``: dicts of video_id and landmarks (n, 68, 2) in crop pixels; faces are taken across people.
     """
     titles = ("face", "landmarks", "mask", "real, as trained on", "pseudo-fake")
     figure, axes = plt.subplots(
-        len(SCHEMES), len(titles), figsize=(2.2 * len(titles), 2.3 * len(SCHEMES)), layout="constrained"
+        len(settings.schemes),
+        len(titles),
+        figsize=(2.2 * len(titles), 2.3 * len(settings.schemes)),
+        layout="constrained",
+        squeeze=False,
     )
     rng = video_rng(seed, "", "sheet")
-    for row, scheme in enumerate(SCHEMES):
-        video = videos[row * len(videos) // len(SCHEMES)]
+    for row, scheme in enumerate(settings.schemes):
+        video = videos[row * len(videos) // len(settings.schemes)]
         faces = np.load(faces_folder / f"{video['video_id']}.npy", mmap_mode="r")
         middle = len(faces) // 2
         face, landmarks = np.asarray(faces[middle]), video["landmarks"][middle]
-        made = synthesize(face, landmarks, rng, scheme=scheme)
+        made = synthesize(face, landmarks, rng, {scheme: 1.0}, settings.degrade)
         for axis, image, title in zip(
             axes[row], (face, _with_landmarks(face, landmarks), made.mask, made.real, made.fake), titles, strict=True
         ):

@@ -14,16 +14,15 @@ def score_videos(
 ) -> pd.DataFrame:
     """Join everything known of each indexed video into one row of the ``SCORES`` table.
 
-    ``frame_scores``: video_id, fake_logit, single_frame_score per face; ``pair_scores``: video_id, anomaly_score per
-    pair. A video's anomaly score is the mean over its pairs (section 4.1), its baselines the means over its faces;
-    a video without pairs has neither, and a ``reject_reason``: the one extraction gave, ``no_face``, or
-    ``too_few_faces`` (too few, or none lying apart in time).
+    ``frame_scores`` and ``pair_scores``: the ``FRAME_SCORES`` and ``PAIR_SCORES`` tables. A video's anomaly score is the
+    mean over its pairs (section 4.1), its baselines the means over its faces; a video without pairs has neither, and a
+    ``reject_reason``: the one extraction gave, ``no_face``, or ``too_few_faces`` (too few, or none lying apart in time).
     """
     by_pair = pair_scores.groupby("video_id")["anomaly_score"].agg(anomaly_score="mean", n_pairs="size")
     by_frame = frame_scores.groupby("video_id").agg(
         single_frame_score=("single_frame_score", "mean"),
-        classifier_logit=("fake_logit", "mean"),
-        n_faces=("fake_logit", "size"),
+        classifier_logit=("classifier_logit", "mean"),
+        n_faces=("classifier_logit", "size"),
     )
     rejected = faces.dropna(subset=["reject_reason"])
     rejects = {

@@ -3,18 +3,15 @@
 Faces are RGB uint8 (h, w, 3), masks float32 (h, w) in [0, 1], landmarks float64 (68, 2) in pixels of the face.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
-# The four mask schemes of section 3.1, as iBUG landmark indices whose convex hull is the mask.
-SCHEMES: dict[str, tuple[int, ...]] = {
-    "global": tuple(range(68)),
-    "eyes": (*range(17, 29), *range(36, 48)),
-    "mouth": (*range(4, 13), 30, *range(31, 36), *range(48, 68)),
-    "jawline": (*range(17), 30, 33),
-}
+from stages.lib.augmentation import degrade_alike
+
 BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # as in self-blended images [50], full strength half of the time
 
 # Ranges of section 4.1.
@@ -45,12 +42,23 @@ class PseudoFake:
     transformed: str  # which of the two was transformed: "source" or "target"
 
 
-def hull_mask(landmarks: np.ndarray, scheme: str, side: int) -> np.ndarray:
-    """The convex hull of a scheme's landmarks: float32 (side, side), 0 or 1."""
+def hull_mask(points: tuple[int, ...], landmarks: np.ndarray, side: int) -> np.ndarray:
+    """The convex hull of some of the landmarks: float32 (side, side), 0 or 1."""
     mask = np.zeros((side, side), np.float32)
-    hull = cv2.convexHull(landmarks[list(SCHEMES[scheme])].astype(np.float32))
+    hull = cv2.convexHull(landmarks[list(points)].astype(np.float32))
     cv2.fillConvexPoly(mask, np.round(hull * 16).astype(np.int32), 1.0, shift=4)
     return mask
+
+
+# The four mask schemes of section 3.1 as hulls of iBUG landmarks. A scheme is any function of landmarks (68, 2) and the
+# side of the image that gives a mask, float32 (side, side) in [0, 1].
+SCHEMES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "global": partial(hull_mask, tuple(range(68))),
+    "eyes": partial(hull_mask, (*range(17, 29), *range(36, 48))),
+    "mouth": partial(hull_mask, (*range(4, 13), 30, *range(31, 36), *range(48, 68))),
+    "jawline": partial(hull_mask, (*range(17), 30, 33)),
+}
+ALL_SCHEMES = dict.fromkeys(SCHEMES, 1.0)
 
 
 def deform_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -123,37 +131,54 @@ def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
     return cv2.blendLinear(source, target, mask, 1 - mask)
 
 
-def degrade_alike(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """What cameras and platforms do to a whole frame, with the same draw for each image: blur, sensor noise, JPEG.
+@dataclass(frozen=True)
+class Donor:
+    """Another person's face, RGB uint8 (h, w, 3), with its landmarks float64 (68, 2)."""
 
-    It keeps the label, and keeps the backbone from taking a poor picture for a fake one.
-    """
-    if rng.random() < 0.4:
-        deviation = rng.uniform(0.4, 1.6)
-        images = [cv2.GaussianBlur(image, (0, 0), deviation) for image in images]
-    if rng.random() < 0.3:
-        noise = rng.normal(0, 255 * rng.uniform(0.003, 0.025), images[0].shape).astype(np.int16)
-        images = [np.clip(image + noise, 0, 255).astype(np.uint8) for image in images]
-    if rng.random() < 0.5:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))]
-        encoded = [cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1] for image in images]
-        images = [cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for jpeg in encoded]
-    return images
+    face: np.ndarray
+    landmarks: np.ndarray
+
+
+def align_donor(donor: Donor, landmarks: np.ndarray, side: int) -> np.ndarray:
+    """The donor's face shifted, turned and scaled so that its landmarks lie on ``landmarks``: uint8 (side, side, 3)."""
+    matrix, _ = cv2.estimateAffinePartial2D(donor.landmarks, landmarks, method=cv2.LMEDS)
+    return cv2.warpAffine(donor.face, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def match_colour(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The source with the target's mean and deviation of colour inside the mask, in CIELAB (Reinhard's transfer)."""
+    lab, inside = [cv2.cvtColor(image, cv2.COLOR_RGB2LAB) for image in (source, target)], (mask > 0.5).astype(np.uint8)
+    (mean, deviation), (wanted_mean, wanted) = [[x.ravel() for x in cv2.meanStdDev(i, mask=inside)] for i in lab]
+    gain = wanted / np.maximum(deviation, 1)
+    table = _saturated((_LEVELS[:, None] - mean) * gain + wanted_mean)
+    return cv2.cvtColor(cv2.LUT(lab[0], table), cv2.COLOR_LAB2RGB)
 
 
 def synthesize(
-    face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, degrade: bool = True, scheme: str | None = None
+    face: np.ndarray,
+    landmarks: np.ndarray,
+    rng: np.random.Generator,
+    schemes: Mapping[str, float] = ALL_SCHEMES,
+    degrade: bool = True,
+    donor: Donor | None = None,
 ) -> PseudoFake:
-    """One pseudo-fake of a face (figure 3): a mask scheme (None: a random one), deformed, and a transformed source or target.
+    """One pseudo-fake of a face (figure 3): a mask, deformed, and a transformed source or target, blended.
 
-    ``degrade`` also applies :func:`degrade_alike` to the real face and the pseudo-fake.
+    ``schemes`` gives the weights of the mask schemes that one is drawn from. The source is the face itself
+    (self-blending [50]) or, with ``donor``, another person's face laid over it, its colour matched half of the time
+    (Face X-ray [35]). ``degrade`` applies :func:`degrade_alike` to the real face and the pseudo-fake.
     """
-    scheme = scheme or str(rng.choice(list(SCHEMES)))
+    weights = np.array(list(schemes.values()), float)
+    scheme, side = str(rng.choice(list(schemes), p=weights / weights.sum())), face.shape[0]
     ratio = float(rng.choice(BLEND_RATIOS))
-    mask = deform_mask(hull_mask(landmarks, scheme, face.shape[0]), rng)
+    mask = deform_mask(SCHEMES[scheme](landmarks, side), rng)
+    source = face
+    if donor is not None:
+        source = align_donor(donor, landmarks, side)
+        source = match_colour(source, face, mask) if rng.random() < 0.5 else source
     transformed = "source" if rng.random() < 0.5 else "target"
-    source = source_target_transform(face, rng) if transformed == "source" else face
+    source = source_target_transform(source, rng) if transformed == "source" else source
     target = source_target_transform(face, rng) if transformed == "target" else face
     fake = blend(jitter_affine(source, rng), target, mask * np.float32(ratio))
-    real, fake = degrade_alike([target, fake], rng) if degrade else (target, fake)
+    real, fake = degrade_alike([target, fake], rng) if degrade else [target, fake]
     return PseudoFake(real, fake, mask, scheme, ratio, transformed)

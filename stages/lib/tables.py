@@ -69,13 +69,15 @@ FACES = _schema(
     reject_reason=_nullable(pa.string()),
 )
 
-# One row per pseudo-fake: where it stands in its video's bank array, and how it was made.
+# One row per pseudo-fake: where it stands in its video's bank array, and how it was made. donor is the video whose face
+# was blended in, null where it is the face itself.
 FAKES = _schema(
     video_id=pa.string(),
     split=pa.string(),
     face_row=pa.int32(),
     variant=pa.int32(),
     scheme=pa.string(),
+    donor=_nullable(pa.string()),
     blend_ratio=pa.float32(),
     transformed=pa.string(),
 )
@@ -96,6 +98,19 @@ SCORES = _schema(
     note=_nullable(pa.string()),
     reject_reason=_nullable(pa.string()),
     frame_rejects=pa.string(),
+)
+
+
+# What a video's scores are the means of: one row per pair that scores it, one per face.
+PAIR_SCORES = _schema(
+    video_id=pa.string(), pair=pa.int32(), time_a_s=pa.float64(), time_b_s=pa.float64(), anomaly_score=pa.float64()
+)
+FRAME_SCORES = _schema(
+    video_id=pa.string(),
+    face_row=pa.int32(),
+    time_s=pa.float64(),
+    single_frame_score=pa.float64(),
+    classifier_logit=pa.float64(),
 )
 
 
@@ -167,8 +182,8 @@ def write_table(
         pq.write_table(table, temporary, compression=compression)
 
 
-def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
-    """Read a table and check its columns and types against ``schema`` (None: whatever it has).
+def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[str] | None = None) -> pa.Table:
+    """Read a table and check its columns and types against ``schema`` (None: whatever it has); ``columns``: only these.
 
     Raises :class:`InputError` for a missing file, one that is no Parquet, and one of another schema.
     """
@@ -176,11 +191,11 @@ def read_table(path: str | Path, schema: pa.Schema | None = None) -> pa.Table:
     if not path.is_file():
         raise InputError(f"{path}: no such table; run `dvc repro` to make it")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, columns=columns)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run `dvc repro`") from error
     if schema is not None:
-        _match(table, schema, path)
+        _match(table, schema if columns is None else pa.schema([schema.field(name) for name in columns]), path)
     return table
 
 
