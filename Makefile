@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test bench preset
+.PHONY: repro test bench preset tables
 repro: .venv/.installed
 	python -m stages.params
 	dvc repro
@@ -18,6 +18,10 @@ test: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	python -m benchmarks.throughput
+
+# The paper's comparisons as DVC experiments; ARGS="--only fusion --folds 3" runs a part, cross-validated.
+tables: .venv/.installed
+	python -m stages.paper_tables $(ARGS)
 
 # make preset NAME=paper writes presets/paper.yaml into params.yaml.
 preset: .venv/.installed

@@ -130,6 +130,13 @@ def test_mixture_settings_reach_scikit_learn(initialization, covariance):
     assert free_parameters(settings, 2) == reference._n_parameters()
 
 
+@pytest.mark.parametrize(("n", "chosen"), [(2000, "full"), (80, "diag")])
+def test_auto_is_full_where_the_vectors_suffice_for_it(n, chosen):
+    x = np.random.default_rng(0).normal(size=(n, 20)).astype(np.float32)
+    made, reference = (fit_anomaly_model(x, _settings(covariance=c, regularization=0.01), 0) for c in ("auto", chosen))
+    np.testing.assert_array_equal(_scores(made, x), _scores(reference, x))
+
+
 @pytest.mark.parametrize("covariance", ["full", "diag"])
 def test_fitting_on_a_torch_device_gives_the_same_model_as_numpy(tmp_path, covariance):
     settings, x = _settings(initialization="random_from_data", covariance=covariance, pca=3), _clusters()

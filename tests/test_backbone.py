@@ -12,7 +12,7 @@ import torch
 from stages.lib.backbone import (
     BackboneConfig,
     build_backbone,
-    embed,
+    forward,
     load_backbone,
     pick_device,
     prepare,
@@ -30,6 +30,11 @@ def _settings(weights: str = "none", name: str = NAME) -> Backbone:
     return Backbone(name=name, weights=weights, input_size=32)
 
 
+@torch.inference_mode()
+def _forward(model: torch.nn.Module, size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    return forward(model, prepare(FACES, size))
+
+
 def test_prepare_normalises_with_mean_and_deviation_a_half():
     faces = np.zeros((2, 32, 32, 3), np.uint8)
     faces[1, ..., 0] = 255
@@ -45,17 +50,16 @@ def test_saved_and_loaded_backbones_embed_alike(tmp_path):
     config = BackboneConfig(NAME, 32, model.num_features)
     save_backbone(tmp_path / "b.safetensors", model, config)
     loaded, loaded_config = load_backbone(tmp_path / "b.safetensors", CPU)
-    embedding, logit = embed(loaded, FACES, 32, CPU)
-    assert loaded_config == config and embedding.shape == (5, model.num_features) and logit.shape == (5,)
-    for ours, theirs in zip((embedding, logit), embed(model, FACES, 32, CPU), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert loaded_config == config
+    for ours, theirs in zip(_forward(loaded), _forward(model), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
     model = timm.create_model(NAME, num_classes=1).eval()
     pooled = timm.create_model(NAME, num_classes=0).eval()
     pooled.load_state_dict(model.state_dict(), strict=False)
-    embedding, logit = embed(model, FACES, 32, CPU)
+    embedding, logit = _forward(model)
     with torch.inference_mode():
         np.testing.assert_allclose(embedding, pooled(prepare(FACES, 32)).numpy(), rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(logit, model(prepare(FACES, 32))[:, 0].numpy(), rtol=1e-4, atol=1e-6)
@@ -134,8 +138,8 @@ def test_an_impossible_device_is_named(monkeypatch):
 )
 def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
     model = build_backbone(Backbone(name=name, weights="none", input_size=64)).eval()
-    embedding, logit = embed(model, FACES[:2], 64, CPU)
-    assert embedding.shape == (2, dimension) == (2, model.head_hidden_size) and np.isfinite(logit).all()
+    embedding, logit = _forward(model, 64)
+    assert embedding.shape == (5, dimension) == (5, model.head_hidden_size) and torch.isfinite(logit).all()
     save_backbone(tmp_path / "b.safetensors", model, BackboneConfig(name, 64, dimension))
     loaded, _ = load_backbone(tmp_path / "b.safetensors", CPU)
-    np.testing.assert_allclose(embed(loaded, FACES[:2], 64, CPU)[0], embedding, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(_forward(loaded, 64)[0], embedding, rtol=1e-3, atol=1e-5)

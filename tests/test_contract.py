@@ -1,12 +1,16 @@
 """dvc.yaml against the code: names, declared modules, and what is imported where."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
+
+from stages.lib.config import Params, Section
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
@@ -95,6 +99,38 @@ def test_a_stages_command_names_every_path_it_declares(name):
 def test_nothing_after_embedding_imports_torch(name):
     code = f"import sys, stages.{name}, stages.lib.anomaly as a; a._skops_io(); sys.exit(bool({{'torch', 'timm'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def _settings(section: type[Section] = Params, prefix: str = "") -> list[str]:
+    """Every key of params.yaml, by its path."""
+    keys = []
+    for name, field in section.model_fields.items():
+        inner = get_args(field.annotation)[1] if name == "datasets" else field.annotation
+        is_section = isinstance(inner, type) and issubclass(inner, Section)
+        keys += _settings(inner, f"{prefix}{name}.") if is_section else [f"{prefix}{name}"]
+    return keys
+
+
+@pytest.mark.parametrize("key", _settings())
+def test_every_setting_is_read_and_documented(key):
+    """A parameter that nothing reads is a defect. What each does is tested where it acts."""
+    code = [
+        ast.parse(path.read_text(encoding="utf-8"))
+        for path in (ROOT / "stages").rglob("*.py")
+        if path.name != "config.py"
+    ]
+    read = {node.attr for tree in code for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    templated = set(re.findall(r"\$\{(?:item\.)?(\w+)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8")))
+    name = key.rpartition(".")[2]
+    assert name in read | templated
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## params.yaml")[1].split("\n## ")[0]
+    named = [
+        part
+        for line in table.splitlines()
+        if line.startswith("|")
+        for part in re.findall(r"`([^`]+)`", line.split("|")[1])
+    ]
+    assert name in {part.rpartition(".")[2] for part in named}
 
 
 def test_execution_settings_are_no_params():

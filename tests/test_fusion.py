@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from stages.lib.fusion import FUSIONS, draw_pairs
+from stages.lib.fusion import FUSIONS, Features, draw_pairs
 
-A = np.array([[1.0, -2.0, 0.5]], np.float32)
-B = np.array([[3.0, 1.0, 0.5]], np.float32)
+
+def _features(embedding: list[float], logit: float = 0.0, appearance: float = 0.0) -> Features:
+    return Features(
+        np.array([embedding], np.float32), np.array([logit], np.float32), np.full((1, 54), appearance, np.float32)
+    )
+
+
+A = _features([1.0, -2.0, 0.5], logit=-3.0, appearance=5.0)
+B = _features([3.0, 1.0, 0.5], logit=1.0, appearance=7.0)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +31,18 @@ def test_fusion_is_the_papers(name, expected):
     np.testing.assert_array_equal(FUSIONS[name](A, B), [expected])
 
 
+def test_appearance_is_what_changes_and_the_logit_the_pair_shares():
+    np.testing.assert_array_equal(FUSIONS["appearance"](A, B), [[-2.0] * 54 + [-4.0, -1.0]])
+
+
+def test_taking_rows_takes_them_of_every_part():
+    rng = np.random.default_rng(0)
+    features = Features(rng.normal(size=(5, 3)), rng.normal(size=5), rng.normal(size=(5, 54)))
+    taken = features.take(np.array([4, 0]))
+    for part in ("embedding", "logit", "appearance"):
+        np.testing.assert_array_equal(getattr(taken, part), getattr(features, part)[[4, 0]])
+
+
 def test_every_fusion_of_the_params_exists():
     from typing import get_args
 
@@ -34,27 +53,34 @@ def test_every_fusion_of_the_params_exists():
 
 def test_pairs_lie_apart_are_distinct_and_never_pair_a_frame_with_itself():
     times = np.arange(40) / 10
-    pairs = draw_pairs(times, 30, 0.25, np.random.default_rng(0))
+    pairs = draw_pairs(times, 30, (0.25, 0.5), np.random.default_rng(0))
     assert pairs.shape == (30, 2)
     assert len({frozenset(pair) for pair in pairs.tolist()}) == 30
-    assert (np.abs(times[pairs[:, 0]] - times[pairs[:, 1]]) >= 0.25 * 3.9).all()
+    gaps = np.abs(times[pairs[:, 0]] - times[pairs[:, 1]])
+    assert (gaps >= 0.25 * 3.9).all() and (gaps <= 0.5 * 3.9).all()
 
 
 def test_pairs_come_in_both_orders():
-    pairs = draw_pairs(np.arange(40.0), 200, 0.1, np.random.default_rng(0))
+    pairs = draw_pairs(np.arange(40.0), 200, (0.1, 1.0), np.random.default_rng(0))
     assert 60 < (pairs[:, 0] < pairs[:, 1]).sum() < 140
 
 
 def test_gap_is_measured_in_time_not_in_frames():
     times = np.array([0.0, 0.01, 0.02, 0.03, 10.0])
-    pairs = draw_pairs(times, 99, 0.5, np.random.default_rng(0))
+    pairs = draw_pairs(times, 99, (0.5, 1.0), np.random.default_rng(0))
     assert {frozenset(pair) for pair in pairs.tolist()} == {frozenset((i, 4)) for i in range(4)}
+
+
+def test_neighbours_are_never_too_far_apart():
+    times = np.array([0.0, 4.0, 5.0, 10.0])
+    pairs = draw_pairs(times, 99, (0.0, 0.05), np.random.default_rng(0))
+    assert {frozenset(pair) for pair in pairs.tolist()} == {frozenset((i, i + 1)) for i in range(3)}
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_too_few_frames_have_no_pairs(n):
-    assert draw_pairs(np.arange(float(n)), 30, 0.2, np.random.default_rng(0)).shape == (0, 2)
+    assert draw_pairs(np.arange(float(n)), 30, (0.2, 1.0), np.random.default_rng(0)).shape == (0, 2)
 
 
 def test_every_pair_is_drawn_when_more_are_wanted_than_exist():
-    assert len(draw_pairs(np.arange(4.0), 30, 0.0, np.random.default_rng(0))) == 6
+    assert len(draw_pairs(np.arange(4.0), 30, (0.0, 1.0), np.random.default_rng(0))) == 6

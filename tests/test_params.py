@@ -32,7 +32,7 @@ def test_shipped_params_are_valid_and_immutable():
     [
         (
             lambda p: p.update(fusion="sub4"),
-            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single' or 'joint'; did you mean 'sub'?",
+            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single', 'joint' or 'appearance'; did you mean 'sub'?",
         ),
         (
             lambda p: p["frames"].update(per_vdieo=3),
@@ -45,6 +45,7 @@ def test_shipped_params_are_valid_and_immutable():
             "frames.per_video: found 1; input should be greater than or equal to 2",
         ),
         (lambda p: p["pairs"].update(min_gap=1.0), "pairs.min_gap: found 1.0; input should be less than 1"),
+        (lambda p: p["pairs"].update(min_gap=0.5, max_gap=0.4), "pairs: min_gap (0.5) must not exceed max_gap (0.4)"),
         (lambda p: p["train"].update(batch_size=7), "train.batch_size: must be even"),
         (lambda p: p.pop("seed"), "seed: missing; add it"),
         (lambda p: p["train"].pop("epochs"), "train.epochs: missing; add it"),
@@ -55,6 +56,23 @@ def test_shipped_params_are_valid_and_immutable():
         (
             lambda p: p["datasets"]["demo"].update(layout="celeb"),
             "datasets.demo.layout: found 'celeb', expected 'manifest'",
+        ),
+        (
+            lambda p: p["synthesis"].update(schemes=["globl"]),
+            "synthesis.schemes.globl.[key]: found 'globl', expected 'global', 'eyes', 'mouth' or 'jawline'; did you mean 'global'?",
+        ),
+        (
+            lambda p: p["synthesis"].update(schemes=["eyes", "eyes"]),
+            "synthesis.schemes: lists a scheme twice (eyes, eyes)",
+        ),
+        (
+            lambda p: p["synthesis"].update(schemes={"eyes": 0}),
+            "synthesis.schemes.eyes: found 0; input should be greater than 0",
+        ),
+        (lambda p: p["cross_validation"].update(folds=3, fold=3), "cross_validation: fold is 3, expected 0 to 2"),
+        (
+            lambda p: p["anomaly_model"].update(kind="gnm"),
+            "anomaly_model.kind: found 'gnm', expected 'gmm', 'ocsvm' or 'autoencoder'; did you mean 'gmm'?",
         ),
         (lambda p: p["demo"].update(min_frames=99), "min_frames (99) must not exceed max_frames (80)"),
     ],
@@ -102,8 +120,15 @@ def test_the_paper_preset_is_section_4_1(tmp_path):
     p = load_params(path)
     assert (p.backbone.name, p.backbone.weights, p.backbone.input_size) == ("efficientnet_b4", "hub", 224)
     assert (p.train.epochs, p.train.batch_size, p.train.learning_rate) == (100, 32, 0.001)
-    assert (p.anomaly_model.components, p.anomaly_model.covariance) == (3, "full")
+    assert (p.anomaly_model.kind, p.anomaly_model.components, p.anomaly_model.covariance) == ("gmm", 3, "full")
+    assert p.train.sam_rho > 0 and p.train.tune == "all" and p.fusion == "sub3"
+    assert (
+        set(p.synthesis.schemes) == {"global", "eyes", "mouth", "jawline"}
+        and len(set(p.synthesis.schemes.values())) == 1
+    )
+    assert p.synthesis.donors == 0  # self-blended
     assert (p.frames.per_video, p.faces.enlarge, p.pairs.per_video) == (40, 1.3, 30)
+    assert (p.pairs.min_gap, p.pairs.max_gap) == (0.2, 1.0)  # far enough apart for pose to change
 
 
 def test_an_unknown_preset_lists_them(tmp_path):

@@ -47,15 +47,24 @@ def _skops_io() -> ModuleType:
     return skops.io
 
 
-def _steps(settings: AnomalyModel, seed: int) -> list:
+def _pipeline(settings: AnomalyModel, seed: int) -> Pipeline:
     """What happens to a vector before the estimator, then the estimator."""
     before = {"none": [], "l2": [Normalizer("l2")], "standardize": [StandardScaler()]}[settings.normalization]
     reduce = [PCA(settings.pca, random_state=seed)] if settings.pca else []
-    return [*before, *reduce, ANOMALY_MODELS[settings.kind](settings, seed)]
+    return make_pipeline(*before, *reduce, ANOMALY_MODELS[settings.kind](settings, seed))
+
+
+def choose_covariance(settings: AnomalyModel, n: int, dimension: int) -> AnomalyModel:
+    """``auto`` settled for n vectors of ``dimension``: ``full`` where they suffice for its free parameters, else ``diag``."""
+    if settings.covariance != "auto":
+        return settings
+    full = settings.model_copy(update={"covariance": "full"})
+    enough = n * dimension >= VALUES_PER_PARAMETER * free_parameters(full, dimension)
+    return full if enough else settings.model_copy(update={"covariance": "diag"})
 
 
 def free_parameters(settings: AnomalyModel, dimension: int) -> int:
-    """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, which has none."""
+    """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, whose grow with the data."""
     d, k = dimension, settings.components
     if settings.kind == "gmm":
         covariance = {"diag": k * d, "full": k * d * (d + 1) // 2, "tied": d * (d + 1) // 2, "spherical": k}
@@ -113,13 +122,15 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) ->
             f"the anomaly model has {settings.components} components and anomaly_model.pca is {settings.pca}, but there are "
             f"only {n} vectors of {dimension} numbers of training reals to fit; add training videos or lower them"
         )
-    parameters, reduced = free_parameters(settings, settings.pca or dimension), settings.pca or dimension
+    reduced = settings.pca or dimension
+    settings = choose_covariance(settings, n, reduced)
+    parameters = free_parameters(settings, reduced)
     if parameters * VALUES_PER_PARAMETER > n * reduced:
         print(
             f"warning: {n} vectors of {reduced} numbers are few for the {parameters} free parameters of the anomaly model; "
             "raise pairs.train_per_video, add training videos, set anomaly_model.covariance to diag, or lower anomaly_model.pca"
         )
-    model, gpu = make_pipeline(*_steps(settings, seed)), _gpu() if settings.kind == "gmm" else None
+    model, gpu = _pipeline(settings, seed), _gpu() if settings.kind == "gmm" else None
     if gpu and not settings.initialization.startswith("random"):
         print(f"fitted on the CPU: anomaly_model.initialization '{settings.initialization}' has no GPU version")
         gpu = None

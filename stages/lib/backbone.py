@@ -125,7 +125,7 @@ def forward(model: torch.nn.Module, images: torch.Tensor) -> tuple[torch.Tensor,
 def embed(
     model: torch.nn.Module, faces: np.ndarray, input_size: int, device: torch.device, batch: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 (embeddings (n, d), fake logits (n,)) of face crops, RGB uint8 (n, h, w, 3), in batches, in float32."""
+    """Float32 (embeddings (n, d), fake logits (n,)) of face crops, RGB uint8 (n, h, h, 3), in batches, in float32."""
     parts = [
         forward(model, prepare(faces[i : i + batch], input_size).to(device, memory_format=torch.channels_last))
         for i in range(0, len(faces), batch)

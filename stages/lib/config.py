@@ -109,7 +109,14 @@ class Pairs(Section):
     per_video: Count
     train_per_video: Count
     min_gap: Fraction
+    max_gap: Annotated[float, Field(gt=0, le=1)]
     min_faces: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Pairs":
+        if self.min_gap > self.max_gap:
+            raise ValueError(f"min_gap ({self.min_gap}) must not exceed max_gap ({self.max_gap})")
+        return self
 
 
 class AnomalyModel(Section):
@@ -117,7 +124,7 @@ class AnomalyModel(Section):
     normalization: Literal["none", "l2", "standardize"]
     pca: Annotated[int, Field(ge=0)]
     components: Count
-    covariance: Literal["diag", "full", "tied", "spherical"]
+    covariance: Literal["auto", "diag", "full", "tied", "spherical"]
     regularization: Positive
     initialization: Literal["kmeans", "k-means++", "random", "random_from_data"]
     nu: Annotated[float, Field(gt=0, le=1)]

@@ -1,32 +1,72 @@
 """Pairs of frames of one video, and how their two embeddings become one vector (section 3.2)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-# Each takes embeddings A and B, float32 (n, d), and gives float32 (n, d'). Equations 3 to 6, then the paper's baseline
-# (section 4.2: a single frame's embedding) and what the pair shares beside how it differs.
-FUSIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "abs": lambda a, b: np.abs(a - b),
-    "sub": lambda a, b: a - b,
-    "sub2": lambda a, b: (a - b) ** 2,
-    "sub3": lambda a, b: (a - b) ** 3,
-    "single": lambda a, b: a,
-    "joint": lambda a, b: np.concatenate([(a + b) / 2, np.abs(a - b)], axis=1),
+
+@dataclass(frozen=True)
+class Features:
+    """What is known of n faces, float32: ``embedding`` (n, d), the classifier's ``logit`` (n,), ``appearance`` (n, 54)."""
+
+    embedding: np.ndarray
+    logit: np.ndarray
+    appearance: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Features":
+        """The features of some of the faces."""
+        return Features(self.embedding[rows], self.logit[rows], self.appearance[rows])
+
+
+def difference(a: Features, b: Features) -> np.ndarray:
+    """A - B (equation 4)."""
+    return a.embedding - b.embedding
+
+
+def joint(a: Features, b: Features) -> np.ndarray:
+    """What the pair shares beside how it differs: the mean and the absolute difference of the embeddings, (n, 2 d)."""
+    return np.concatenate([(a.embedding + b.embedding) / 2, np.abs(difference(a, b))], axis=1)
+
+
+def appearance(a: Features, b: Features) -> np.ndarray:
+    """How colour and detail of the face, its border and its surround change, beside the classifier's logit, (n, 56).
+
+    The difference (equation 4) of what :mod:`stages.lib.appearance` measures and of the fake logit, and the pair's mean
+    logit. Whatever both frames share (person, camera, light, resolution) cancels, all but the mean logit. Made for pairs
+    that lie close in time (``pairs.max_gap``): the shorter the time, the less changes by nature.
+    """
+    logits = np.column_stack([a.logit - b.logit, (a.logit + b.logit) / 2])
+    return np.concatenate([a.appearance - b.appearance, logits], axis=1)
+
+
+# Each gives one vector per pair of faces A, B. Equations 3 to 6, the paper's baseline (section 4.2: a single frame's
+# embedding), and the steps beyond it.
+FUSIONS: dict[str, Callable[[Features, Features], np.ndarray]] = {
+    "abs": lambda a, b: np.abs(difference(a, b)),
+    "sub": difference,
+    "sub2": lambda a, b: difference(a, b) ** 2,
+    "sub3": lambda a, b: difference(a, b) ** 3,
+    "single": lambda a, b: a.embedding,
+    "joint": joint,
+    "appearance": appearance,
 }
 
 
-def draw_pairs(times: np.ndarray, n_pairs: int, min_gap: float, rng: np.random.Generator) -> np.ndarray:
-    """Random pairs of a video's frames that lie apart in time, without repetition.
+def draw_pairs(times: np.ndarray, n_pairs: int, gap: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Random pairs of a video's frames that lie so far apart in time, without repetition.
 
-    ``times`` is float64 (n,), in seconds. A pair lies at least ``min_gap`` (a fraction of the time between the first
-    and the last frame) apart, so that pose and expression change (section 3.2); its order is random. Returns int64
-    (m, 2), m = ``n_pairs`` or as many as there are.
+    ``times`` is float64 (n,), in seconds, rising. A pair lies from ``gap[0]`` to ``gap[1]`` apart, in parts of the time
+    between the first and the last frame; the order within it is random. The paper wants pairs far apart, so that pose and
+    expression change (section 3.2). Neighbours are never too far apart. Returns int64 (m, 2), m = ``n_pairs`` or as many
+    as there are.
     """
     first, second = np.triu_indices(len(times), 1)
-    gap = np.abs(times[second] - times[first])
-    apart = np.flatnonzero(gap >= min_gap * (times.max() - times.min())) if len(times) > 1 else np.empty(0, np.int64)
-    chosen = rng.permutation(apart)[:n_pairs]
+    if len(times) < 2:
+        return np.empty((0, 2), np.int64)
+    part = (times[second] - times[first]) / max(times[-1] - times[0], 1e-9)
+    allowed = np.flatnonzero((part >= gap[0]) & ((part <= gap[1]) | (second - first == 1)))
+    chosen = rng.permutation(allowed)[:n_pairs]
     pairs = np.column_stack([first[chosen], second[chosen]])
     swap = rng.random(len(pairs)) < 0.5
     pairs[swap] = pairs[swap, ::-1]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from stages.lib.augmentation import degrade_alike
+from stages.lib.regions import hull_mask
 
 BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # as in self-blended images [50], full strength half of the time
 
@@ -40,14 +41,6 @@ class PseudoFake:
     scheme: str
     blend_ratio: float
     transformed: str  # which of the two was transformed: "source" or "target"
-
-
-def hull_mask(points: tuple[int, ...], landmarks: np.ndarray, side: int) -> np.ndarray:
-    """The convex hull of some of the landmarks: float32 (side, side), 0 or 1."""
-    mask = np.zeros((side, side), np.float32)
-    hull = cv2.convexHull(landmarks[list(points)].astype(np.float32))
-    cv2.fillConvexPoly(mask, np.round(hull * 16).astype(np.int32), 1.0, shift=4)
-    return mask
 
 
 # The four mask schemes of section 3.1 as hulls of iBUG landmarks. A scheme is any function of landmarks (68, 2) and the

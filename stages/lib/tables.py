@@ -1,6 +1,5 @@
 """The Parquet tables that stages hand to each other: their schemas, checked when written and when read."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ REAL, FAKE = "real", "fake"
 LABELS = (REAL, FAKE)
 SPLITS = ("train", "val", "test")
 N_LANDMARKS = 68
+N_APPEARANCE = 54  # numbers of stages/lib/appearance.py
 
 
 def _schema(**columns: pa.DataType | pa.Field) -> pa.Schema:
@@ -115,7 +115,7 @@ FRAME_SCORES = _schema(
 
 
 def embeddings_schema(dimension: int) -> pa.Schema:
-    """One row per face: ids, ``embedding`` (float32 list of ``dimension``), the classifier's logit (fake > 0)."""
+    """One row per face: ids, ``embedding`` (float32 list of ``dimension``), the classifier's logit (fake > 0), ``appearance``."""
     return _schema(
         video_id=pa.string(),
         label=pa.string(),
@@ -126,6 +126,7 @@ def embeddings_schema(dimension: int) -> pa.Schema:
         time_s=pa.float64(),
         fake_logit=pa.float32(),
         embedding=pa.list_(pa.float32(), dimension),
+        appearance=pa.list_(pa.float32(), N_APPEARANCE),
     )
 
 
@@ -213,16 +214,18 @@ def _describe(schema: pa.Schema) -> str:
 
 def read_embeddings(path: str | Path) -> pa.Table:
     """Read a table of :func:`embeddings_schema`, of whatever dimension it has."""
-    return _read_vectors(path, "embedding", embeddings_schema)
+    table = read_table(path)
+    _match(table, embeddings_schema(_width(table, "embedding")), path)
+    return table
 
 
 def read_pairs(path: str | Path) -> pa.Table:
     """Read a table of :func:`pairs_schema`, of whatever dimension it has."""
-    return _read_vectors(path, "fused", pairs_schema)
-
-
-def _read_vectors(path: str | Path, column: str, schema_of: Callable[[int], pa.Schema]) -> pa.Table:
     table = read_table(path)
-    dimension = getattr(table.schema.field(column).type, "list_size", 1) if column in table.column_names else 1
-    _match(table, schema_of(dimension), path)
+    _match(table, pairs_schema(_width(table, "fused")), path)
     return table
+
+
+def _width(table: pa.Table, column: str) -> int:
+    """The length of a column's vectors; 1 where it has none, so that the schema shows what is wrong."""
+    return getattr(table.schema.field(column).type, "list_size", 1) if column in table.column_names else 1

@@ -1,0 +1,63 @@
+"""Appearance by region: against values worked out on pictures whose colour and detail are known."""
+
+import cv2
+import numpy as np
+import pytest
+
+from stages.lib.appearance import appearance, face_regions
+from stages.lib.landmarks import canonical_face
+from stages.lib.tables import N_APPEARANCE
+
+LANDMARKS = canonical_face() * 60 + (112, 100)
+REGIONS = face_regions(LANDMARKS, 224) > 0
+
+
+def _parts(face: np.ndarray) -> np.ndarray:
+    """(region, number, channel): mean, deviation, four bands from fine to coarse."""
+    return appearance(face, LANDMARKS).reshape(3, 6, 3)
+
+
+def test_regions_part_the_crop_from_the_inside_out():
+    assert (REGIONS.sum(axis=0) == 1).all() and REGIONS.any(axis=(1, 2)).all()
+    centre = LANDMARKS.mean(axis=0).astype(int)
+    assert REGIONS[0, centre[1], centre[0]] and REGIONS[2, 2, 2]
+    chin = np.round(LANDMARKS[8]).astype(int)
+    assert REGIONS[1, chin[1], chin[0]]
+
+
+def test_a_region_that_is_not_in_the_crop_is_the_whole_crop():
+    regions = face_regions(canonical_face() * 600 + 112, 224)  # the face fills the crop and more
+    assert (regions[2] == 255).all()
+
+
+def test_flat_colours_are_their_means_and_have_no_detail():
+    face = np.zeros((224, 224, 3), np.uint8)
+    colours = np.array([[200, 30, 30], [30, 200, 30], [30, 30, 200]], np.uint8)
+    for region, colour in zip(REGIONS, colours, strict=True):
+        face[region] = colour
+    lab = cv2.cvtColor(colours[None], cv2.COLOR_RGB2LAB)[0] / 20
+    parts = _parts(face)
+    np.testing.assert_allclose(parts[:, 0], lab, atol=1e-4)
+    np.testing.assert_allclose(parts[:, 1], np.log(0.1), atol=1e-3)
+    flat = appearance(np.full((224, 224, 3), 90, np.uint8), LANDMARKS).reshape(3, 6, 3)
+    np.testing.assert_allclose(flat[:, 2:], np.log(0.01), atol=0.01)
+
+
+@pytest.mark.parametrize(("period", "band"), [(3, 0), (6, 1), (12, 2), (24, 3)])
+def test_detail_lies_in_the_band_of_its_size(period, band):
+    wave = np.round(128 + 60 * np.sin(2 * np.pi * np.arange(224) / period)).astype(np.uint8)
+    face = np.repeat(np.tile(wave, (224, 1))[..., None], 3, axis=2)
+    assert (np.argmax(_parts(face)[:, 2:, 0], axis=1) == band).all()
+
+
+def test_blur_in_the_face_changes_the_face_and_not_its_surround():
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    blurred = noise.copy()
+    blurred[REGIONS[0]] = cv2.GaussianBlur(noise, (0, 0), 3)[REGIONS[0]]
+    change = np.abs(_parts(blurred) - _parts(noise))
+    assert change[0, 2].min() > 1 and change[2].max() < 0.02
+
+
+def test_it_has_the_size_the_table_declares():
+    values = appearance(np.zeros((224, 224, 3), np.uint8), LANDMARKS)
+    assert values.shape == (N_APPEARANCE,) and values.dtype == np.float32 and np.isfinite(values).all()
