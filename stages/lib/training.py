@@ -142,10 +142,14 @@ class SharpnessAwareStep:
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to train under bfloat16 autocast; ``auto``: where the device has matrix units for it."""
+    """Whether to train under bfloat16 autocast; ``auto``: where the device has instructions for it."""
     if precision != "auto":
         return precision == "bf16"
-    return torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_amx_tile_supported()
+    return torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bf16()
+
+
+def _cpu_has_bf16() -> bool:
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], settings: Train) -> torch.optim.Optimizer:
