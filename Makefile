@@ -18,6 +18,7 @@ test: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	python -m benchmarks.throughput
+	python -m benchmarks.mixture
 
 # The paper's comparisons as DVC experiments; ARGS="--only fusion --folds 3" runs a part, cross-validated.
 tables: .venv/.installed

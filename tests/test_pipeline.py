@@ -145,6 +145,29 @@ def test_metrics_have_the_contracts_shape(ran):
         assert all(0 <= value <= 1 for value in methods.values())
 
 
+def test_detail_says_what_the_figures_rest_on_and_how_they_came_about(ran):
+    detail = _json(ran / "metrics/detail.json")
+    protocol, demo = detail["protocol"], detail["datasets"]["demo"]
+    assert (protocol["frames_per_video"], protocol["pairs_per_video"], protocol["landmarks"]) == (8, 6, "haar")
+    assert "torch" in protocol["packages"] and "mean" in protocol["aggregation"] and protocol["split"] == "test"
+    auc, baselines = _json(ran / "metrics/auc.json"), _json(ran / "metrics/baselines.json")
+    for method, values in demo["difffake"].items():
+        assert values["auc"] == auc["demo"][method] and 0 <= values["eer"] <= 1 and 0 <= values["pair_auc"] <= 1
+        assert values["auc_ci95"][0] <= values["auc"] <= values["auc_ci95"][1]
+        assert demo["classifier"][method]["auc"] == baselines["classifier"]["demo"][method]
+    assert demo["difffake"]["all"]["n_real"] == 2 and demo["difffake"]["all"]["n_fake"] == 4
+
+
+def test_a_videos_scores_are_the_means_of_its_pairs_and_frames(ran):
+    videos = pq.read_table(ran / "data/scores/demo.parquet").to_pandas().set_index("video_id")
+    pairs = pq.read_table(ran / "data/pair_scores/demo.parquet").to_pandas().groupby("video_id")["anomaly_score"]
+    frames = pq.read_table(ran / "data/frame_scores/demo.parquet").to_pandas().groupby("video_id")
+    np.testing.assert_allclose(pairs.mean(), videos["anomaly_score"])
+    assert (pairs.size() == videos["n_pairs"]).all() and (frames.size() == videos["n_faces"]).all()
+    for column in ("single_frame_score", "classifier_logit"):
+        np.testing.assert_allclose(frames[column].mean(), videos[column])
+
+
 def test_every_bad_video_is_counted_with_its_reason(ran):
     coverage = _json(ran / "metrics/coverage.json")["messy"]
     assert coverage["videos"]["indexed"] == len(NAMES)
@@ -194,6 +217,66 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
             assert title in html
 
 
+def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    command = ("python", "-m", "stages.paper_tables", "--only", "anomaly_model", "baseline", "-S", "pairs.per_video=5")
+    said = _run(folder, *command).stdout
+    assert said.count("== dvc exp run") == 4  # three kinds, and the params as they are for the baselines
+    text = (folder / "metrics/tables.md").read_text(encoding="utf-8")
+    for label in ("ocsvm", "autoencoder", "gmm", "DiffFake", "single frame", "classifier"):
+        assert sum(line.startswith(f"| {label} |") for line in text.splitlines()) == 1
+    assert "demo: swap" in text and "-S pairs.per_video=5" in text and "failed" not in text
+    assert (folder / "metrics/tables.png").stat().st_size > 5000
+    assert (folder / "params.yaml").read_bytes() == (ran / "params.yaml").read_bytes()
+    assert "Data and pipelines are up to date." in _run(folder, "dvc", "status").stdout
+    again = _run(folder, *command).stdout
+    assert "fit_anomaly_model'" not in "".join(line for line in again.splitlines() if line.startswith("> "))
+
+
+def test_people_can_be_cross_validated(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    folds = ("-S", "cross_validation.folds=2", "-S", "cross_validation.fold=1")
+    out = _run(folder, "dvc", "exp", "run", *folds).stdout
+    ran_stages = {line.split("'")[1].split("@")[0] for line in out.splitlines() if line.startswith("Running stage")}
+    assert not ran_stages & {"index_videos", "extract_frames", "crop_faces"} and "train_backbone" in ran_stages
+    videos = pq.read_table(folder / "data/scores/demo.parquet").to_pandas()
+    assert videos.groupby("identity")["split"].nunique().eq(1).all()
+    assert set(videos["split"]) == {"train", "val", "test"}
+    tested = _json(folder / "metrics/detail.json")
+    assert tested["protocol"]["split"] == "fold 1 of 2 of demo's people"
+    assert (
+        tested["datasets"]["demo"]["difffake"]["all"]["n_real"]
+        == (videos.query("label == 'real'")["split"] == "test").sum()
+    )
+
+
+def test_a_killed_training_goes_on_where_it_was(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    _change(folder, lambda params: params["train"].update(epochs=40))
+    command = [
+        str(BIN / "python"),
+        "-m",
+        "stages.train_backbone",
+        "--fakes",
+        "data/fakes",
+        "--out",
+        "models/new.safetensors",
+    ]
+    command += ["--metrics", "new_metrics", "--checkpoint", "models/new.checkpoint"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for line in process.stdout:
+        if line.startswith("epoch 3:"):
+            process.kill()
+            break
+    process.wait()
+    assert not (folder / "models/new.safetensors").exists() and (folder / "models/new.checkpoint").exists()
+    said = _run(folder, *command).stdout
+    assert "resuming training after epoch" in said
+    assert not (folder / "models/new.checkpoint").exists()
+    history = (folder / "new_metrics/plots/metrics/val/auc.tsv").read_text().splitlines()
+    assert len(history) == 1 + 40
+
+
 def test_a_misspelt_fusion_stops_with_one_message_and_no_output(ran, tmp_path):
     folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
     done = _run(folder, "dvc", "exp", "run", "-S", "fusion=sub33", check=False)
@@ -238,6 +321,8 @@ def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):
         "embeddings/messy",
         "pairs/messy",
         "scores/messy",
+        "pair_scores/messy",
+        "frame_scores/messy",
     ):
         rows = [pq.read_table(copy / f"data/{table}.parquet").to_pylist() for copy in (ran, folder)]
         assert [row for row in rows[1] if row["video_id"] != "a new one.mp4"] == rows[0], table
@@ -276,7 +361,7 @@ def test_a_bad_manifest_stops_before_any_output(ran, tmp_path, manifest, message
 
 
 def _stage(folder: Path, name: str, **paths) -> subprocess.CompletedProcess:
-    arguments = [part for key, path in paths.items() for part in (f"--{key}", str(path))]
+    arguments = [part for key, path in paths.items() for part in (f"--{key.replace('_', '-')}", str(path))]
     return _run(folder, "python", "-m", f"stages.{name}", *arguments, check=False)
 
 
@@ -305,7 +390,8 @@ def test_one_class_gives_null(ran, tmp_path):
         pq.write_table(
             table.filter([row["label"] == "real" for row in table.to_pylist()]), tmp_path / f"scores/{name}.parquet"
         )
-    assert _stage(ran, "evaluate", scores=tmp_path / "scores", metrics=tmp_path / "metrics").returncode == 0
+    parts = {"pair_scores": ran / "data/pair_scores", "frame_scores": ran / "data/frame_scores"}
+    assert _stage(ran, "evaluate", scores=tmp_path / "scores", metrics=tmp_path / "metrics", **parts).returncode == 0
     assert _json(tmp_path / "metrics/auc.json") == {"demo": {"all": None}, "messy": {"all": None}}
 
 

@@ -75,7 +75,7 @@ def free_parameters(settings: AnomalyModel, dimension: int) -> int:
     return 0
 
 
-def _gpu() -> str | None:
+def gpu() -> str | None:
     """The GPU to fit on: ``DIFFFAKE_DEVICE``, or the first one of a machine that has one; None for the CPU.
 
     PyTorch is imported only where there is a sign of a GPU: this stage has no other need of it.
@@ -130,14 +130,14 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) ->
             f"warning: {n} vectors of {reduced} numbers are few for the {parameters} free parameters of the anomaly model; "
             "raise pairs.train_per_video, add training videos, set anomaly_model.covariance to diag, or lower anomaly_model.pca"
         )
-    model, gpu = _pipeline(settings, seed), _gpu() if settings.kind == "gmm" else None
-    if gpu and not settings.initialization.startswith("random"):
+    model, device = _pipeline(settings, seed), gpu() if settings.kind == "gmm" else None
+    if device and not settings.initialization.startswith("random"):
         print(f"fitted on the CPU: anomaly_model.initialization '{settings.initialization}' has no GPU version")
-        gpu = None
+        device = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        if gpu:
-            fit_on_device(model, vectors.astype(np.float64), gpu)
+        if device:
+            fit_on_device(model, vectors.astype(np.float64), device)
         else:
             model.fit(vectors.astype(np.float64))
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
