@@ -112,22 +112,25 @@ TABLES = {
 }
 
 
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target)
+
+
 @contextmanager
 def _left_as_it_was() -> Iterator[None]:
-    """Put params.yaml, dvc.lock, metrics and, by DVC's cache, data and models back when the body ends."""
+    """Put params.yaml, dvc.lock, metrics and, from DVC's cache, data and models back when the body ends."""
+    kept = [path for path in (Path("params.yaml"), Path("dvc.lock"), METRICS) if path.exists()]
     with tempfile.TemporaryDirectory() as folder:
-        kept = [path for path in (Path("params.yaml"), Path("dvc.lock"), METRICS) if path.exists()]
         for path in kept:
-            (shutil.copytree if path.is_dir() else shutil.copy2)(path, Path(folder) / path)
+            _copy(path, Path(folder) / path)
         try:
             yield
         finally:
             for path in kept:
-                (
-                    shutil.copytree(Path(folder) / path, path, dirs_exist_ok=True)
-                    if path.is_dir()
-                    else shutil.copy2(Path(folder) / path, path)
-                )
+                _copy(Path(folder) / path, path)
             if Path("dvc.lock").exists():
                 subprocess.run(["dvc", "checkout", "--quiet", "--force"], check=False)
 

@@ -159,7 +159,13 @@ def test_few_vectors_for_the_free_parameters_is_a_warning_with_the_numbers(capsy
     assert "60 vectors of 40 numbers are few for the 2582 free parameters" in (said := capsys.readouterr().out)
     assert "set anomaly_model.covariance to diag" in said
     fit_anomaly_model(x, _settings(covariance="spherical"), seed=0)
-    assert "warning" not in capsys.readouterr().out
+    assert "few for" not in capsys.readouterr().out
+    fit_anomaly_model(x, _settings(kind="autoencoder", bottleneck=8), seed=0)
+    # 40 to 32 to 8 to 32 to 40, each with a bias
+    assert (
+        "few for the 3184 free parameters" in (said := capsys.readouterr().out)
+        and "lower anomaly_model.bottleneck" in said
+    )
 
 
 def test_a_fit_that_does_not_converge_says_so(capsys, monkeypatch):

@@ -126,9 +126,10 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModel, seed: int) ->
     settings = choose_covariance(settings, n, reduced)
     parameters = free_parameters(settings, reduced)
     if parameters * VALUES_PER_PARAMETER > n * reduced:
+        remedy = "set anomaly_model.covariance to diag" if settings.kind == "gmm" else "lower anomaly_model.bottleneck"
         print(
             f"warning: {n} vectors of {reduced} numbers are few for the {parameters} free parameters of the anomaly model; "
-            "raise pairs.train_per_video, add training videos, set anomaly_model.covariance to diag, or lower anomaly_model.pca"
+            f"{remedy}, set or lower anomaly_model.pca, raise pairs.train_per_video or add training videos"
         )
     model, device = _pipeline(settings, seed), gpu() if settings.kind == "gmm" else None
     if device and not settings.initialization.startswith("random"):
