@@ -10,6 +10,7 @@ from stages.lib.files import atomic_folder, atomic_path, write_json
 from stages.lib.tables import (
     EXTRACTED_VIDEOS,
     INDEX,
+    N_APPEARANCE,
     embeddings_schema,
     read_embeddings,
     read_table,
@@ -89,7 +90,8 @@ def test_vectors_survive_slicing_and_filtering(tmp_path):
     numbers = {"face_row": range(4), "frame_index": range(4), "time_s": [0.0] * 4, "fake_logit": [0.0] * 4}
     columns = {name: pa.array(list(values)) for name, values in {**text, **numbers}.items()}
     schema = embeddings_schema(3)
-    write_table(tmp_path / "e", pa.table({**columns, "embedding": vector_column(array)}).cast(schema), schema)
+    columns |= {"embedding": vector_column(array), "appearance": vector_column(np.zeros((4, N_APPEARANCE)))}
+    write_table(tmp_path / "e", pa.table(columns).cast(schema), schema)
     table = read_embeddings(tmp_path / "e")
     np.testing.assert_array_equal(vectors(table, "embedding"), array)
     np.testing.assert_array_equal(vectors(table.slice(1, 2), "embedding"), array[1:3])
