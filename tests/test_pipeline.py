@@ -230,7 +230,9 @@ def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(ran
     assert (folder / "params.yaml").read_bytes() == (ran / "params.yaml").read_bytes()
     assert "Data and pipelines are up to date." in _run(folder, "dvc", "status").stdout
     ran_again = _run(folder, *command).stdout
-    assert "> python -m stages.fit_anomaly_model" in said and "> python -m stages." not in ran_again
+    assert "> python -m stages.fit_anomaly_model" in said
+    run_again = {line.split()[3] for line in ran_again.splitlines() if line.startswith("> python -m stages.")}
+    assert run_again <= {"stages.evaluate"}  # seconds; DVC does not restore what has plain outputs in Git
 
 
 def test_people_can_be_cross_validated(ran, tmp_path):
