@@ -87,7 +87,9 @@ def test_a_stage_reads_only_the_params_it_declares(name):
 def test_a_stages_command_names_every_path_it_declares(name):
     stage = STAGES[name]
     outs = [
-        next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])
+        next(iter(out)) if isinstance(out, dict) else out
+        for kind in ("outs", "metrics", "plots")
+        for out in stage.get(kind, [])
     ]
     data = [dep for dep in stage["deps"] if not dep.endswith(".py")]
     for path in outs + data:
