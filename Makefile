@@ -18,15 +18,16 @@ test: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	python -m benchmarks.throughput
+	python -m benchmarks.indexing
 	python -m benchmarks.mixture
 
 # The paper's comparisons as DVC experiments; ARGS="--only fusion --folds 3" runs a part, cross-validated.
 tables: .venv/.installed
 	python -m stages.paper_tables $(ARGS)
 
-# make preset NAME=paper writes presets/paper.yaml into params.yaml.
+# make preset NAME=paper writes presets/paper.yaml into params.yaml; NAME="paper cross_dataset" both, one after the other.
 preset: .venv/.installed
-	python -m stages.params --preset presets/$(NAME).yaml
+	python -m stages.params --preset $(NAME:%=presets/%.yaml)
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv

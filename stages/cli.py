@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def parse_paths(description: str | None, *names: str, text: tuple[str, ...] = ()
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback."""
+    """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback. Warnings are a line each."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         main()
     except InputError as error:

@@ -1,8 +1,9 @@
-"""Load and check params.yaml; ``python -m stages.params`` checks it, ``--preset FILE`` writes a preset into it first."""
+"""Load and check params.yaml; ``python -m stages.params`` checks it, ``--preset FILE …`` writes presets into it first."""
 
 import argparse
 import difflib
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -19,13 +20,13 @@ PARAMS = Path("params.yaml")
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section that ``location`` (a key's path) points into, [] where it is not a section."""
-    section: type[Section] = Params
+    kind: object = Params
     for part in location[:-1]:
-        annotation = section.model_fields[str(part)].annotation if str(part) in section.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, Section)):
-            return []
-        section = annotation
-    return list(section.model_fields)
+        if not (isinstance(kind, type) and issubclass(kind, Section)):  # a mapping of names to sections
+            kind = next((one for one in get_args(kind) if isinstance(one, type) and issubclass(one, Section)), None)
+        else:
+            kind = kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else None
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
 
 
 def _explain(error: ErrorDetails) -> str:
@@ -63,16 +64,23 @@ def load_params(path: Path = PARAMS) -> Params:
         raise InputError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from error
 
 
-def apply_preset(preset: Path, path: Path = PARAMS) -> None:
-    """Write a preset's values into params.yaml, keeping everything else and the comments; the result is checked first."""
+def apply_presets(presets: list[Path], path: Path = PARAMS) -> None:
+    """Write the values of presets into params.yaml, one after the other; the result is checked first.
+
+    Everything else and the comments stay, but ``datasets``: a preset that names some is a protocol, and they are all of it.
+    """
     yaml = YAML()
     yaml.width = 200
-    if not preset.is_file():
-        raise InputError(
-            f"no preset {preset}; there are: {', '.join(sorted(p.stem for p in Path('presets').glob('*.yaml')))}"
-        )
     content = yaml.load(path)
-    _merge(content, yaml.load(preset))
+    for preset in presets:
+        if not preset.is_file():
+            raise InputError(
+                f"no preset {preset}; there are: {', '.join(sorted(p.stem for p in Path('presets').glob('*.yaml')))}"
+            )
+        values = yaml.load(preset)
+        if "datasets" in values:
+            content["datasets"] = values.pop("datasets")
+        _merge(content, values)
     with atomic_path(path) as temporary:
         yaml.dump(content, temporary)
         load_params(temporary)
@@ -88,10 +96,10 @@ def _merge(into: dict, values: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", type=Path, help="a file of presets/ to write into params.yaml")
+    parser.add_argument("--preset", type=Path, nargs="+", help="files of presets/ to write into params.yaml")
     arguments = parser.parse_args()
     if arguments.preset:
-        apply_preset(arguments.preset)
+        apply_presets(arguments.preset)
     load_params()
 
 

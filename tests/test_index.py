@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from stages.lib.errors import InputError
-from stages.lib.fingerprint import fingerprint
-from stages.lib.index import index_dataset
+from stages.lib.fingerprint import fingerprint, state
+from stages.lib.index import add_fingerprints, index_dataset
+from stages.lib.tables import SEEN
 
 
 def _dataset(tmp_path: Path, text: str, *videos: str) -> Path:
@@ -36,7 +38,8 @@ def test_spaces_non_ascii_letters_quotes_and_a_byte_order_mark(tmp_path):
 
 def test_a_missing_file_is_kept_for_coverage(tmp_path):
     root = _dataset(tmp_path, "path,label\ngone.mp4,real\n")
-    assert index_dataset("manifest", root)[0]["fingerprint"] == "missing"
+    (row,), _ = add_fingerprints(index_dataset("manifest", root), root, pd.DataFrame(columns=SEEN.names))
+    assert row["fingerprint"] == "missing"
 
 
 @pytest.mark.parametrize(
@@ -66,12 +69,15 @@ def test_bad_manifests_say_what_where_and_how_to_mend(tmp_path, text, message):
 
 
 def test_no_manifest_no_folder_no_layout(tmp_path):
-    with pytest.raises(InputError, match="no such file; the 'manifest' layout needs a manifest.csv"):
+    (tmp_path / "clips").mkdir()
+    with pytest.raises(
+        InputError, match="looked for manifest.csv with the columns path,label .*; found clips; known layouts"
+    ):
         index_dataset("manifest", tmp_path)
     with pytest.raises(InputError, match="no such folder; correct `root`"):
         index_dataset("manifest", tmp_path / "none")
-    with pytest.raises(InputError, match="layout is 'ffpp', expected one of manifest"):
-        index_dataset("ffpp", tmp_path)
+    with pytest.raises(InputError, match="layout is 'ffpq', expected one of manifest, ffpp"):
+        index_dataset("ffpq", tmp_path)
 
 
 def test_fingerprint_notices_size_and_each_block(tmp_path):
@@ -85,3 +91,15 @@ def test_fingerprint_notices_size_and_each_block(tmp_path):
     path.write_bytes(data + b"x")
     seen.add(fingerprint(path))
     assert len(seen) == 5
+
+
+def test_a_folder_of_frames_has_a_fingerprint_that_notices_a_frame(tmp_path):
+    seen = set()
+    for n in range(5):
+        (tmp_path / f"{n:03d}.png").write_bytes(bytes([n]) * 100)
+    seen.add(fingerprint(tmp_path))
+    (tmp_path / "002.png").write_bytes(b"x" * 100)
+    seen.add(fingerprint(tmp_path))
+    (tmp_path / "005.png").write_bytes(b"y")
+    seen.add(fingerprint(tmp_path))
+    assert len(seen) == 3 and fingerprint(tmp_path / "none") == state(tmp_path / "none") == "missing"

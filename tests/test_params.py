@@ -6,7 +6,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.lib.errors import InputError
-from stages.params import apply_preset, load_params
+from stages.lib.paper import benchmark
+from stages.params import apply_presets, load_params
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,6 +59,15 @@ def test_shipped_params_are_valid_and_immutable():
             "datasets.demo.layout: found 'celeb', expected 'manifest'",
         ),
         (
+            lambda p: p["datasets"]["demo"].update(qualty="c23"),
+            "datasets.demo.qualty: unknown key; did you mean 'quality'? Correct or remove it",
+        ),
+        (
+            lambda p: p["datasets"]["demo"].update(quality="c23"),
+            "datasets.demo: quality is 'c23', but only ffpp, faceshifter, deeperforensics come in several; remove it",
+        ),
+        (lambda p: p["datasets"]["demo"].update(fakes=["dev"]), "datasets.demo.fakes.0: found 'dev', expected 'train'"),
+        (
             lambda p: p["synthesis"].update(schemes=["globl"]),
             "synthesis.schemes.globl.[key]: found 'globl', expected 'global', 'eyes', 'mouth' or 'jawline'; did you mean 'global'?",
         ),
@@ -105,18 +115,19 @@ def test_no_params_file_says_where_to_run(tmp_path):
 def test_presets_are_valid_and_change_only_what_they_say(tmp_path, preset):
     path = _write(tmp_path)
     before = YAML(typ="safe").load(path)
-    apply_preset(preset, path)
+    apply_presets([preset], path)
     after, wanted = YAML(typ="safe").load(path), YAML(typ="safe").load(preset)
     load_params(path)
     for key, value in after.items():
         change = wanted.get(key, {} if isinstance(value, dict) else before[key])
-        assert value == ({**before[key], **change} if isinstance(value, dict) else change)
+        merged = isinstance(value, dict) and key != "datasets"
+        assert value == ({**before[key], **change} if merged else change or before[key])
     assert path.read_text().startswith("#")
 
 
 def test_the_paper_preset_is_section_4_1(tmp_path):
     path = _write(tmp_path)
-    apply_preset(ROOT / "presets/paper.yaml", path)
+    apply_presets([ROOT / "presets/paper.yaml"], path)
     p = load_params(path)
     assert (p.backbone.name, p.backbone.weights, p.backbone.input_size) == ("efficientnet_b4", "hub", 224)
     assert (p.train.epochs, p.train.batch_size, p.train.learning_rate) == (100, 32, 0.001)
@@ -131,6 +142,26 @@ def test_the_paper_preset_is_section_4_1(tmp_path):
     assert (p.pairs.min_gap, p.pairs.max_gap) == (0.2, 1.0)  # far enough apart for pose to change
 
 
+@pytest.mark.parametrize(
+    ("protocol", "trained_on", "tested"),
+    [
+        ("cross_manipulation", "ffpp", {"ffpp"}),
+        ("cross_dataset", "ffpp", {"ffpp", "celebdf", "deeperforensics", "forgerynet", "faceshifter"}),
+        ("cross_quality_c23", "ffpp_c23", {"ffpp_c23"}),
+        ("cross_quality_c40", "ffpp_c40", {"ffpp_c40"}),
+    ],
+)
+def test_protocols_are_the_papers_and_go_with_its_settings(tmp_path, protocol, trained_on, tested):
+    path = _write(tmp_path)
+    apply_presets([ROOT / "presets/paper.yaml", ROOT / f"presets/{protocol}.yaml"], path)
+    params = load_params(path)
+    benchmarks = {name: benchmark(one.layout, one.quality) for name, one in params.datasets.items()}
+    assert set(benchmarks.values()) == tested and benchmarks[params.train_dataset] == trained_on
+    training = params.datasets[params.train_dataset]
+    assert {"train", "val"} <= set(training.reals) and all("test" in one.fakes for one in params.datasets.values())
+    assert params.backbone.name == "efficientnet_b4"
+
+
 def test_an_unknown_preset_lists_them(tmp_path):
-    with pytest.raises(InputError, match="no preset .*; there are: paper"):
-        apply_preset(tmp_path / "x.yaml", _write(tmp_path))
+    with pytest.raises(InputError, match="no preset .*; there are: cross_dataset, .*, paper"):
+        apply_presets([tmp_path / "x.yaml"], _write(tmp_path))

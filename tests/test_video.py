@@ -120,3 +120,22 @@ def test_variable_frame_rate_keeps_presentation_times(tmp_path):
 def test_decoding_leaves_no_torch_behind():
     code = "import sys, stages.lib.video, stages.lib.faces; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_folder_of_frames_is_a_video(tmp_path):
+    for n, frame in enumerate(counting_frames(20)):
+        cv2.imwrite(str(tmp_path / f"{n:03d}.png"), frame)
+    (tmp_path / "notes.txt").write_text("no frame")
+    video = extract_frames(tmp_path, 5)
+    assert [row["frame_index"] for row in video.frames] == [2, 6, 10, 14, 18]
+    assert [row["time_s"] for row in video.frames] == pytest.approx([n / 25 for n in (2, 6, 10, 14, 18)])
+    frames = [decompress_frame(row["zstd"], row["height"], row["width"]) for row in video.frames]
+    assert [frame.mean() / 2 for frame in frames] == [2, 6, 10, 14, 18]  # PNG has no loss
+    assert (video.n_decoded, video.width, video.height, video.reject_reason) == (20, 96, 64, None)
+
+
+def test_a_folder_without_frames_or_with_a_broken_one_is_rejected(tmp_path):
+    assert extract_frames(tmp_path, 5).reject_reason == "no_frames"
+    (tmp_path / "000.png").write_bytes(b"not an image")
+    video = extract_frames(tmp_path, 5)
+    assert video.reject_reason == "unreadable" and video.frames == []

@@ -6,12 +6,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from stages.lib.anomaly_models import ANOMALY_MODELS
 from stages.lib.fusion import FUSIONS
+from stages.lib.index import LAYOUTS
+from stages.lib.layouts.ffpp import QUALITIES
 from stages.lib.synthesis import SCHEMES
+from stages.lib.tables import SPLITS
 
 # Names come from the registries, so that what is registered is known here.
 FusionName = Literal[tuple(FUSIONS)]
 AnomalyModelName = Literal[tuple(ANOMALY_MODELS)]
 SchemeName = Literal[tuple(SCHEMES)]
+LayoutName = Literal[tuple(LAYOUTS)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -30,8 +34,18 @@ class Section(BaseModel):
 
 
 class Dataset(Section):
-    layout: Literal["manifest"]
+    layout: LayoutName
     root: Annotated[str, Field(min_length=1)]
+    quality: Literal[QUALITIES] | None = None
+    reals: list[Literal[SPLITS]] = list(SPLITS)
+    fakes: list[Literal[SPLITS]] = list(SPLITS)
+
+    @model_validator(mode="after")
+    def _quality_of_what_has_some(self) -> "Dataset":
+        if self.quality and not LAYOUTS[self.layout].has_qualities:
+            having = ", ".join(name for name, layout in LAYOUTS.items() if layout.has_qualities)
+            raise ValueError(f"quality is '{self.quality}', but only {having} come in several; remove it")
+        return self
 
 
 class CrossValidation(Section):
@@ -68,6 +82,7 @@ class Frames(Section):
 
 class Faces(Section):
     landmarks: Annotated[str, Field(min_length=1)]
+    select: Literal["largest", "track"]
     enlarge: Annotated[float, Field(ge=1, le=3)]
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 from stages.lib.tables import FRAMES, read_table, write_table
 
 _ZSTD = pa.Codec("zstd", 1)
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_IMAGES_PER_SECOND = 25
 _MAX_DECLARED = 1 << 24  # more frames than this is a broken header, not a video (155 hours at 30 fps)
 
 
@@ -53,6 +55,18 @@ def decompress_frame(data: bytes, height: int, width: int) -> np.ndarray:
     return np.cumsum(np.frombuffer(buffer, np.uint8).reshape(height, width, 3), axis=0, dtype=np.uint8)
 
 
+def _frame_row(frame_index: int, time_s: float, frame: np.ndarray) -> dict:
+    """A row of the ``FRAMES`` table."""
+    height, width = frame.shape[:2]
+    return {
+        "frame_index": frame_index,
+        "time_s": time_s,
+        "height": height,
+        "width": width,
+        "zstd": compress_frame(frame),
+    }
+
+
 def _decode(path: Path, wanted: np.ndarray) -> tuple[int, list[dict], tuple[int, int]]:
     """One pass in order; only wanted frames are converted and kept. Returns (n_decoded, rows, (width, height))."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -64,15 +78,7 @@ def _decode(path: Path, wanted: np.ndarray) -> tuple[int, list[dict], tuple[int,
                 decoded, frame = capture.retrieve()
                 if decoded:
                     size = (frame.shape[1], frame.shape[0])
-                    rows.append(
-                        {
-                            "frame_index": n_decoded,
-                            "time_s": time_s,
-                            "height": size[1],
-                            "width": size[0],
-                            "zstd": compress_frame(frame),
-                        }
-                    )
+                    rows.append(_frame_row(n_decoded, time_s, frame))
             n_decoded += 1
     finally:
         capture.release()
@@ -91,14 +97,29 @@ def _declared_frames(path: Path) -> int | None:
     return int(declared) if 0 < declared < _MAX_DECLARED else 0
 
 
+def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
+    """Equally spaced images of a folder of frames, in the order of their names. They have no time: 25 a second is assumed."""
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+    video = ExtractedVideo(len(images), len(images), reject_reason=None if images else "no_frames")
+    for index in equally_spaced(len(images), n_frames):
+        frame = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
+        if frame is None:
+            return ExtractedVideo(len(images), len(images), reject_reason="unreadable")
+        video.height, video.width = frame.shape[:2]
+        video.frames.append(_frame_row(int(index), float(index) / _IMAGES_PER_SECOND, frame))
+    return video
+
+
 def extract_frames(path: Path, n_frames: int) -> ExtractedVideo:
-    """``n_frames`` equally spaced frames of a video, at native resolution, decoded once and in order.
+    """``n_frames`` equally spaced frames of a video or of a folder of frames, at native resolution, decoded once and in order.
 
     The container's frame count says which frames to take; where it turns out wrong (a cut-off file, a container
     without a count) a second pass takes them by the true count. What cannot be used has a ``reject_reason``:
     ``missing_file``, ``empty_file``, ``unreadable`` (no video could be opened) or ``no_frames``. A video that
     ends more than 5 % early is used, and noted as ``truncated``.
     """
+    if path.is_dir():
+        return _read_images(path, n_frames)
     if not path.is_file():
         return ExtractedVideo(reject_reason="missing_file")
     if path.stat().st_size == 0:

@@ -1,0 +1,65 @@
+"""What layouts share: rows, lists of videos, and errors that name the file and the remedy."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from stages.lib.errors import InputError
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+
+
+class LayoutMismatch(Exception):
+    """The folder is not laid out as expected; the message is what was looked for."""
+
+
+def video_row(path: str, label: str, split: str, method: str = "", identity: str = "") -> dict[str, str]:
+    """One index row without its fingerprint; the video_id is the POSIX path below the root."""
+    return {"video_id": path, "path": path, "label": label, "method": method, "split": split, "identity": identity}
+
+
+def need(root: Path, *paths: str) -> None:
+    """Raise :class:`LayoutMismatch` unless each of ``paths`` is below ``root``."""
+    if not all((root / path).exists() for path in paths):
+        raise LayoutMismatch(", ".join(paths))
+
+
+def videos_in(root: Path, folder: str) -> list[str]:
+    """The videos of a folder as sorted POSIX paths below ``root``, none where there is no such folder.
+
+    A video is a file of a known suffix. Other files (checksums, previews) are not.
+    """
+    if not (root / folder).is_dir():
+        return []
+    names = (path.name for path in (root / folder).iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    return sorted(f"{folder}/{name}" for name in names if not name.startswith("."))
+
+
+def read_json(path: Path, kind: type, of: type) -> list | dict:
+    """A JSON file whose top level is a list or dict (``kind``) of lists or dicts (``of``). Raises :class:`InputError`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); download it again") from error
+    values = content.values() if isinstance(content, dict) else content
+    if not isinstance(content, kind) or not all(isinstance(value, of) for value in values):
+        raise InputError(f"{path}: not a JSON {kind.__name__} of {of.__name__}s; download it again")
+    return content
+
+
+def read_lines(path: Path) -> list[tuple[str, list[str]]]:
+    """The lines of a text list as ("FILE, line N", words), without empty ones. Raises :class:`InputError`."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable text file ({error}); download it again") from error
+    return [(f"{path}, line {number}", line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def refuse_strays(root: Path, found: Iterable[str], listed: Iterable[str], lists: str) -> None:
+    """Raise :class:`InputError` where videos lie in a folder of the dataset that its lists don't name."""
+    if strays := sorted(set(found) - set(listed)):
+        raise InputError(
+            f"{root}: {len(strays)} videos are in none of the dataset's lists ({lists}), the first is {strays[0]}; "
+            "their split is unknown: correct their names, or move them elsewhere"
+        )

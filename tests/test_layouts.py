@@ -1,0 +1,224 @@
+"""The benchmarks' layouts on miniature trees: what they index, and what they say of wrong, partial and mislabelled trees."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages.lib.errors import InputError
+from stages.lib.index import LAYOUTS, add_fingerprints, describe, index_dataset
+from stages.lib.layouts.forgerynet import index_forgerynet
+from tests import trees
+
+NOTHING_SEEN = pd.DataFrame(columns=["path", "state", "fingerprint"])
+
+
+def _touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(path.name.encode())
+
+
+def _touch_frames(folder: Path) -> None:
+    for n in range(3):
+        _touch(folder / f"{n:03d}.png")
+
+
+def _tree(tmp_path: Path, name: str) -> Path:
+    trees.TREES[name](tmp_path / name, _touch_frames if name.startswith("df40") else _touch)
+    return tmp_path / name
+
+
+def _counts(rows: list[dict]) -> dict[tuple[str, str], int]:
+    return dict(Counter((row["split"], row["method"] or row["label"]) for row in rows))
+
+
+# (split, method or label) of every video of the miniature trees, counted by hand.
+EXPECTED = {
+    "ffpp": {("train", "real"): 4, ("val", "real"): 2, ("test", "real"): 4}
+    | {(split, m): n for split, n in (("train", 4), ("val", 2), ("test", 4))
+       for m in ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")},
+    "faceshifter": {(split, m): n for split, n in (("train", 4), ("val", 2), ("test", 4)) for m in ("real", "FaceShifter")},
+    "celebdf": {("train", "real"): 2, ("test", "real"): 2, ("train", "Celeb-synthesis"): 1, ("test", "Celeb-synthesis"): 1},
+    "deeperforensics": {(split, m): n for split, n in (("train", 1), ("val", 1), ("test", 2)) for m in ("real", "end_to_end")},
+    "dfdc": {("train", "real"): 1, ("train", "DFDC"): 1, ("test", "real"): 1, ("test", "DFDC"): 1},
+    "dfdc_preview": {("train", "real"): 1, ("test", "real"): 1, ("test", "method_A"): 1, ("test", "method_B"): 1},
+    "ffiw": {("train", "real"): 1, ("train", "FFIW"): 1, ("test", "real"): 1, ("test", "FFIW"): 1},
+    "df40_ff": {("test", "real"): 4, ("test", "simswap"): 2, ("test", "fomm"): 2},
+    "df40_cdf": {("test", "real"): 2, ("test", "simswap"): 1},
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*e4e")
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_video_of_the_tree_is_indexed_once_with_its_label_split_and_method(tmp_path, name):
+    root = _tree(tmp_path, name)
+    rows = index_dataset(name, root)
+    assert _counts(rows) == EXPECTED[name]
+    assert all((root / row["path"]).exists() and row["video_id"] == row["path"] for row in rows)
+    assert [row["video_id"] for row in rows] == sorted({row["video_id"] for row in rows})
+    assert all((row["method"] == "") == (row["label"] == "real") for row in rows)
+
+
+def test_forgerynet_draws_60_of_each_method_and_as_many_reals_whatever_is_downloaded(tmp_path):
+    trees.forgerynet(tmp_path, lambda path: path.parent.parent.mkdir(parents=True, exist_ok=True), per_class=70)
+    rows = index_forgerynet(tmp_path)
+    counts = Counter(row["method"] for row in rows)
+    assert counts.pop("") == 480 and set(counts.values()) == {60} and len(counts) == 8
+    assert {row["split"] for row in rows} == {"test"} and index_forgerynet(tmp_path) == rows
+    lines = (tmp_path / "Validation/video_list.txt").read_text().splitlines()
+    (tmp_path / "Validation/video_list.txt").write_text("\n".join(reversed(lines)))
+    assert index_forgerynet(tmp_path) == rows
+
+
+def test_faceforensics_at_full_size_has_the_papers_splits_and_the_matching_fakes(tmp_path):
+    ids = [f"{n:03d}" for n in range(1000)]
+    pairs = [list(pair) for pair in zip(ids[::2], ids[1::2], strict=True)]
+    trees.ffpp(tmp_path, _touch, "c0", pairs={"train": pairs[:360], "val": pairs[360:430], "test": pairs[430:]})
+    rows = index_dataset("ffpp", tmp_path)
+    reals = {split: 720 if split == "train" else 140 for split in ("train", "val", "test")}
+    assert _counts(rows) == {
+        (split, kind): n
+        for split, n in reals.items()
+        for kind in ("real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+    }
+    split_of = {row["path"][-7:-4]: row["split"] for row in rows if row["label"] == "real"}
+    for row in rows:
+        if row["label"] == "fake":
+            target, source = row["path"][-11:-4].split("_")
+            assert row["split"] == split_of[target] == split_of[source] and row["identity"] == f"ffpp/{target}"
+    said = describe("ffpp", add_fingerprints(rows, tmp_path, NOTHING_SEEN)[0])
+    assert "the test split is complete" in said
+    (tmp_path / "manipulated_sequences/FaceSwap/c0/videos/999_998.mp4").unlink()
+    said = describe("ffpp", add_fingerprints(rows, tmp_path, NOTHING_SEEN)[0])
+    assert "the test split is incomplete: 140 of 140 reals, 559 of 560 fakes" in said
+    assert "1 of 5000 videos are missing: manipulated_sequences/FaceSwap/c0/videos/999_998.mp4" in said
+
+
+def test_more_test_videos_than_the_papers_are_an_error(tmp_path):
+    pairs = [[f"{n:03d}", f"{n + 1:03d}"] for n in range(0, 142, 2)]
+    trees.ffpp(tmp_path, _touch, pairs={"train": [["900", "901"]], "val": [["910", "911"]], "test": pairs})
+    rows = add_fingerprints(index_dataset("ffpp", tmp_path), tmp_path, NOTHING_SEEN)[0]
+    with pytest.raises(
+        InputError, match="has more than there can be: 142 of 140 reals, 568 of 560 fakes; the lists are"
+    ):
+        describe("ffpp", rows)
+
+
+def test_raw_and_c0_are_one_quality_and_one_of_several_must_be_chosen(tmp_path):
+    root = _tree(tmp_path, "ffpp")
+    assert index_dataset("ffpp", root, "c0") == index_dataset("ffpp", root, "raw") == index_dataset("ffpp", root)
+    trees.ffpp(root, _touch, "c40")
+    with pytest.raises(InputError, match="looked for one of .*, found raw, c40; set `quality`"):
+        index_dataset("ffpp", root)
+    assert all("/c40/" in row["path"] for row in index_dataset("ffpp", root, "c40"))
+    with pytest.raises(InputError, match="looked for c23/videos, found raw, c40"):
+        index_dataset("ffpp", root, "c23")
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "manifest"])
+def test_a_folder_of_something_else_says_what_was_looked_for_found_and_known(tmp_path, name):
+    _touch(tmp_path / "holidays/beach.mp4")
+    with pytest.raises(InputError) as error:
+        index_dataset(name, tmp_path)
+    message = str(error.value)
+    assert "looked for" in message and "found holidays" in message and all(known in message for known in LAYOUTS)
+    assert str(tmp_path) in message and "correct `layout` or `root`" in message
+
+
+def _replace(path: str, old: str, new: str):
+    def change(root: Path) -> None:
+        text = (root / path).read_text()
+        assert old in text
+        (root / path).write_text(text.replace(old, new))
+
+    return change
+
+
+def _remove(path: str):
+    return lambda root: (root / path).unlink()
+
+
+def _add(path: str):
+    return lambda root: _touch(root / path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("ffpp", _remove("val.json"), "no val.json, nor splits/val.json; the lists are in github.com/ondyari"),
+        ("ffpp", _replace("test.json", '"041"', '"000"'), "id 000 is also in train.json"),
+        ("ffpp", _replace("test.json", '["030", "031"]', '["030"]'), r"expected pairs of ids .* found \['030'\]"),
+        ("ffpp", _replace("test.json", "[[", "{[["), "test.json: not a readable JSON file"),
+        ("ffpp", _replace("test.json", '[["030", "031"], ', '["030", '), "test.json: not a JSON list of lists"),
+        ("dfdc_preview", _replace("dataset.json", '{"label": "real", "set": "train"}', '"real"'), "not a JSON dict of dicts"),
+        ("ffpp", _add("original_sequences/youtube/raw/videos/555.mp4"), "1 videos are in none of the dataset's lists"),
+        ("ffpp", _add("manipulated_sequences/FaceSwap/raw/videos/000_010.mp4"), "FaceSwap/raw/videos/000_010.mp4"),
+        ("celebdf", _replace("List_of_testing_videos.txt", "0 Celeb-syn", "1 Celeb-syn"), "line 3: .* is labelled 1, but 1 is real"),
+        ("celebdf", _replace("List_of_testing_videos.txt", "YouTube-real/", "Vimeo/"), "line 2: found '1 Vimeo/00005.mp4', expected"),
+        ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "000_M101"), "test.txt, line 1: 000 is also in train.txt"),
+        ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "M101"), "found 'M101.mp4', expected <target>_<actor>"),
+        ("deeperforensics", _add("manipulated_videos/end_to_end/777_M101.mp4"), "in none of the dataset's lists"),
+        ("forgerynet", _replace("Validation/video_list.txt", "1 1 3", "0 1 3"), "binary label 0 contradicts 16-way label 3"),
+        ("forgerynet", _replace("Validation/video_list.txt", "0 90 0 0 0 0", "0 90 0 0"), "expected <segments> <video>"),
+        ("dfdc", _replace("test/labels.csv", "ddd.mp4,1", "ddd.mp4,FAKE"), "expected columns filename,label with label 0"),
+        ("dfdc", _replace("dfdc_train_part_0/metadata.json", "REAL", "GENUINE"), "label of aaa.mp4 is 'GENUINE', expected FAKE or REAL"),
+        ("dfdc", _add("dfdc_train_part_0/zzz.mp4"), "in none of the dataset's lists .*metadata.json"),
+        ("dfdc_preview", _replace("dataset.json", '"label": "fake"', '"label": "real"'), "only original_videos/ holds reals"),
+        ("dfdc_preview", _replace("dataset.json", '"set": "test"', '"set": "dev"'), "set 'dev', expected real or fake, train or test"),
+        ("ffiw", _remove("target/val/videos/003.mp4"), "target/val: no videos, nor in target/val/videos"),
+        ("df40_ff", _remove("FaceForensics++/test.json"), "no test.json"),
+    ],
+)  # fmt: skip
+def test_partial_and_mislabelled_trees_say_what_where_and_how_to_mend(tmp_path, name, change, message):
+    root = _tree(tmp_path, name)
+    change(root)
+    with pytest.raises(InputError, match=message) as error:
+        index_dataset(name, root)
+    assert str(root) in str(error.value)
+
+
+def test_deeperforensics_without_faceforensics_says_what_to_link(tmp_path):
+    root = _tree(tmp_path, "deeperforensics")
+    (root / "original_sequences").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="reals of DeeperForensics-1.0 are FaceForensics"):
+        index_dataset("deeperforensics", root)
+    (root / "FaceForensics++").mkdir()
+    (root / "FaceForensics++/original_sequences").symlink_to(tmp_path / "elsewhere")
+    assert _counts(index_dataset("deeperforensics", root)) == EXPECTED["deeperforensics"]
+
+
+def test_a_method_that_is_not_there_is_warned_of_and_counted(tmp_path):
+    trees.ffpp(tmp_path, _touch, methods=("Deepfakes",))
+    with pytest.warns(UserWarning, match="no folder .*FaceSwap/raw/videos: FaceSwap is not indexed"):
+        rows = index_dataset("ffpp", tmp_path)
+    assert "4 of 560 fakes" in describe("ffpp", add_fingerprints(rows, tmp_path, NOTHING_SEEN)[0])
+    with pytest.warns(UserWarning, match="no cdf/frames in e4e"):
+        index_dataset("df40_cdf", _tree(tmp_path, "df40_cdf"))
+
+
+def test_a_known_file_is_fingerprinted_again_only_when_its_state_changes(tmp_path, monkeypatch):
+    root, read = _tree(tmp_path, "celebdf"), []
+    import stages.lib.index as index
+
+    real_fingerprint = index.fingerprint
+    monkeypatch.setattr(index, "fingerprint", lambda path: read.append(path.name) or real_fingerprint(path))
+    rows, seen = add_fingerprints(index_dataset("celebdf", root), root, NOTHING_SEEN)
+    assert len(read) == 6
+    (root / "Celeb-real/id2_0000.mp4").write_bytes(b"another video")
+    (root / "YouTube-real/00007.mp4").unlink()
+    _touch(root / "Celeb-real/id3_0000.mp4")
+    read.clear()
+    again, _ = add_fingerprints(index_dataset("celebdf", root), root, seen)
+    assert sorted(read) == ["id2_0000.mp4", "id3_0000.mp4"]
+    before, after = ({row["path"]: row["fingerprint"] for row in table} for table in (rows, again))
+    changed = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert {Path(path).name for path in changed} == {"id2_0000.mp4", "id3_0000.mp4", "00007.mp4"}
+
+
+def test_lists_that_name_a_video_twice_are_an_error(tmp_path):
+    root = _tree(tmp_path, "ffpp")
+    (root / "train.json").write_text(json.dumps([*trees.PAIRS["train"], ["000", "003"]]))
+    with pytest.raises(InputError, match="listed more than once, the first is .*000.mp4"):
+        index_dataset("ffpp", root)
