@@ -26,24 +26,40 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
 def detect_face(frame: np.ndarray, detection_side: int = DETECTION_SIDE) -> np.ndarray | None:
     """The box of the largest frontal face of a BGR uint8 frame, or None.
 
-    Returns float64 (4,): x, y, width, height in frame pixels. Detection runs on a copy whose long side is at most
-    ``detection_side``. Large faces are looked for first, which is several times cheaper: only where there is none are
-    smaller ones, so the answer is the largest face all the same.
+    Returns float64 (4,): x, y, width, height in frame pixels. Large faces are looked for first, which is several times
+    cheaper: only where there is none are smaller ones, so the answer is the largest face all the same.
     """
+    gray, scale = _for_detection(frame, detection_side)
+    for share in _SMALLEST_FACE:
+        if len(found := _detect(gray, share)):
+            return found[0] / scale
+    return None
+
+
+def detect_faces(frame: np.ndarray, detection_side: int = DETECTION_SIDE) -> np.ndarray:
+    """The boxes of all frontal faces of a BGR uint8 frame, float64 (n, 4) as in :func:`detect_face`, the largest first."""
+    gray, scale = _for_detection(frame, detection_side)
+    return _detect(gray, min(_SMALLEST_FACE)) / scale
+
+
+def _for_detection(frame: np.ndarray, detection_side: int) -> tuple[np.ndarray, float]:
+    """The frame in grey, shrunk to a long side of at most ``detection_side``, and the factor."""
     gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
     scale = min(1.0, detection_side / max(gray.shape))
     if scale < 1.0:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    for share in _SMALLEST_FACE:
-        smallest = max(20, int(share * min(gray.shape)))
-        found = _cascade(_FACE_CASCADE).detectMultiScale(
-            gray, scaleFactor=1.1, minNeighbors=4, minSize=(smallest, smallest)
-        )
-        if len(found):
-            # Ties are broken by position, so that the choice does not depend on the detector's internal order.
-            x, y, width, height = min(found.tolist(), key=lambda box: (-box[2] * box[3], box))
-            return np.array([x, y, width, height]) / scale
-    return None
+    return gray, scale
+
+
+def _detect(gray: np.ndarray, share: float) -> np.ndarray:
+    """Boxes (n, 4) of the faces whose side is at least ``share`` of the image's short side, the largest first."""
+    smallest = max(20, int(share * min(gray.shape)))
+    found = _cascade(_FACE_CASCADE).detectMultiScale(
+        gray, scaleFactor=1.1, minNeighbors=4, minSize=(smallest, smallest)
+    )
+    # Ties are broken by position, so that the order does not depend on the detector's own.
+    boxes = sorted(np.asarray(found).reshape(-1, 4).tolist(), key=lambda box: (-box[2] * box[3], box))
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
 def detect_eyes(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:

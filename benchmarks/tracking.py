@@ -1,0 +1,91 @@
+"""Does ``faces.select: track`` ever mix two people? Videos made of pairs of people of a ``manifest`` dataset.
+
+``python -m benchmarks.tracking FOLDER``. Of each real video and the one seven further on: side by side, either larger in turn, and
+one after the other (a cut); each as filmed, and with the second's colours matched to the first's.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.lib.faces import detect_faces
+from stages.lib.index import index_dataset
+from stages.lib.runtime import progress
+from stages.lib.tables import REAL
+from stages.lib.tracking import follow_person, person_look
+from stages.lib.video import decompress_frame, extract_frames
+
+N_FRAMES, HEIGHT = 20, 360
+
+
+def _frames(path: Path) -> list[np.ndarray]:
+    rows = extract_frames(path, N_FRAMES).frames
+    frames = [decompress_frame(row["zstd"], row["height"], row["width"]) for row in rows]
+    scale = HEIGHT / frames[0].shape[0]
+    return [cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for frame in frames]
+
+
+def _colours_of(frames: list[np.ndarray], model: np.ndarray) -> list[np.ndarray]:
+    """The frames with the model's means and deviations in CIELAB."""
+    wanted = cv2.cvtColor(model, cv2.COLOR_BGR2LAB).astype(float)
+    matched = []
+    for frame in frames:
+        lab = cv2.cvtColor(frame, cv2.COLOR_BGR2LAB).astype(float)
+        lab = (lab - lab.mean(axis=(0, 1))) / lab.std(axis=(0, 1)) * wanted.std(axis=(0, 1)) + wanted.mean(axis=(0, 1))
+        matched.append(cv2.cvtColor(lab.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2BGR))
+    return matched
+
+
+def _side_by_side(a: list[np.ndarray], b: list[np.ndarray]) -> list[tuple[np.ndarray, int]]:
+    """Frames, and where the second person begins."""
+    frames = []
+    for t, (one, two) in enumerate(zip(a, b, strict=False)):
+        scales = (0.6, 1.0) if t % 2 else (1.0, 0.6)
+        parts = [cv2.resize(frame, None, fx=s, fy=s) for frame, s in zip((one, two), scales, strict=True)]
+        frame = np.full((HEIGHT, sum(part.shape[1] for part in parts), 3), 90, np.uint8)
+        frame[: parts[0].shape[0], : parts[0].shape[1]] = parts[0]
+        frame[: parts[1].shape[0], parts[0].shape[1] :] = parts[1]
+        frames.append((frame, parts[0].shape[1]))
+    return frames
+
+
+def _cut(a: list[np.ndarray], b: list[np.ndarray]) -> list[tuple[np.ndarray, int]]:
+    half = len(a) // 2
+    return [(frame, frame.shape[1]) for frame in a[:half]] + [(frame, 0) for frame in b[half:]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    videos = [_frames(folder / row["path"]) for row in index_dataset("manifest", folder) if row["label"] == REAL]
+    for arrange in (_side_by_side, _cut):
+        for matched in (False, True):
+            mixed, largest_mixed, lost, found_of_one = 0, 0, 0, 0
+            for at, a in enumerate(progress(videos, arrange.__name__)):
+                b = videos[(at + 7) % len(videos)]
+                frames = arrange(a, _colours_of(b, a[0]) if matched else b)
+                boxes = [detect_faces(frame, 960) for frame, _ in frames]
+                looks = [
+                    [person_look(frame, box) for box in found] for (frame, _), found in zip(frames, boxes, strict=True)
+                ]
+                who = [
+                    [box[0] + box[2] / 2 > edge for box in found]
+                    for (_, edge), found in zip(frames, boxes, strict=True)
+                ]
+                chosen = [who[t][c] for t, c in enumerate(follow_person(boxes, looks)) if c is not None]
+                mixed += len(set(chosen)) > 1
+                largest_mixed += len({people[0] for people in who if people}) > 1
+                visible = sum(max(set(chosen), key=chosen.count) in people for people in who)
+                lost, found_of_one = lost + visible - len(chosen), found_of_one + visible
+            how = f"{arrange.__name__.strip('_')}, colours {'matched' if matched else 'as filmed'}"
+            print(
+                f"{how}: {len(videos)} videos; two people mixed in {mixed} by tracking, in {largest_mixed} by the largest "
+                f"face; {lost} of {found_of_one} frames lost"
+            )
+
+
+if __name__ == "__main__":
+    main()
