@@ -4,7 +4,6 @@ An interrupted run goes on from ``--checkpoint``, which is no output: it is remo
 """
 
 import hashlib
-import inspect
 from pathlib import Path
 
 import dvclive
@@ -15,6 +14,7 @@ from stages.lib.backbone import BackboneConfig, build_backbone, pick_device, sav
 from stages.lib.config import Params
 from stages.lib.files import atomic_path
 from stages.lib.fingerprint import fingerprint
+from stages.lib.ledger import recipe
 from stages.lib.tables import FAKES, read_table
 from stages.lib.training import Epoch, FakeBank, train_backbone
 from stages.params import load_params
@@ -22,10 +22,8 @@ from stages.params import load_params
 
 def _key(fakes: Path, params: Params) -> str:
     """What a checkpoint must have been made with to be gone on from: settings, fakes, code and PyTorch."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{params.seed}\0{params.backbone!r}\0{params.train!r}\0{torch.__version__}".encode())
-    for function in (train_backbone, build_backbone):
-        digest.update(Path(inspect.getfile(function)).read_bytes())
+    made_with = recipe("stages/train_backbone.py", params.seed, params.backbone, params.train, torch.__version__)
+    digest = hashlib.blake2b(made_with.encode(), digest_size=16)
     for path in sorted(fakes.rglob("*")):
         if path.is_file():
             digest.update(f"{path.relative_to(fakes)}\0{fingerprint(path)}".encode())

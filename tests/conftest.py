@@ -83,3 +83,18 @@ def realfaces() -> Path:
 def pfld() -> Path:
     """A 68-landmark ONNX model, or a skip that says why."""
     return _outside("DIFFFAKE_PFLD", _SHARED / "models/pfld.onnx")
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory) -> Path:
+    """A copy of the repository, with tiny settings and the messy dataset beside the demo, after `dvc repro`."""
+    from tests.pipeline import clone, run
+
+    folder = clone(tmp_path_factory.mktemp("pipeline"))
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "start")
+    run(folder, "dvc", "repro")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "ran")
+    return folder

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.lib.errors import InputError
-from stages.lib.files import atomic_folder, atomic_path, write_json
+from stages.lib.files import atomic_folder, atomic_path, keep_only, write_json
 from stages.lib.tables import (
     EXTRACTED_VIDEOS,
     INDEX,
@@ -28,6 +28,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "old"
+
+
+def test_what_is_not_kept_is_removed_with_the_folders_it_leaves_empty(tmp_path):
+    for name in ("kept.npy", "a/kept.npy", "a/old.npy", "b/c/old.npy", "b/.kept.npy.1a2b3c4d.partial"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    keep_only(tmp_path, {tmp_path / "kept.npy", tmp_path / "a/kept.npy"})
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["a", "a/kept.npy", "kept.npy"]
 
 
 def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):

@@ -51,6 +51,21 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
 
 
+def video_file(folder: Path, suffix: str, video_id: str) -> Path:
+    """The file of one video in a stage's folder."""
+    return folder / f"{video_id}{suffix}"
+
+
+def keep_only(folder: Path, kept: set[Path]) -> None:
+    """Remove every file below ``folder`` that is not in ``kept``, and the folders that this leaves empty."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept:
+            path.unlink()
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:

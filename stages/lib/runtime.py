@@ -29,28 +29,34 @@ def worker_count() -> int:
     return int(text)
 
 
-def _one_threaded(function: Callable[[Item], Result], item: Item) -> Result:
+def _one_threaded(function: Callable[[Item], Result], at: int, item: Item) -> tuple[int, Result]:
     import cv2
 
     cv2.setNumThreads(1)  # the processes are the parallelism; more threads only contend for the same cores
     try:
-        return function(item)
+        return at, function(item)
     except Exception as error:
         error.add_note(f"while processing {item['video_id'] if isinstance(item, dict) else item}")
         raise
 
 
-def map_videos(function: Callable[[Item], Result], items: Sequence[Item], description: str) -> Iterator[Result]:
-    """Yield ``function(item)`` in the order of ``items``, over all workers, under a progress bar.
+def map_videos(
+    function: Callable[[Item], Result], items: Sequence[Item], description: str
+) -> Iterator[tuple[Item, Result]]:
+    """Yield (item, ``function(item)``) as they are done, in any order, over all workers, under a progress bar.
 
-    joblib hands out a batch of items at a time, so at most a few videos are in memory however many there are.
-    An error in a worker stops the map and is raised here.
+    A long video doesn't hold up the others, so what is not yielded yet is in flight. At most a few videos are in memory
+    however many there are. An error in a worker stops the map and is raised here.
     """
     parallel = joblib.Parallel(
-        n_jobs=min(worker_count(), max(len(items), 1)), return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
+        n_jobs=min(worker_count(), max(len(items), 1)),
+        return_as="generator_unordered",
+        pre_dispatch="2*n_jobs",
+        batch_size=1,
     )
-    results = parallel(joblib.delayed(_one_threaded)(function, item) for item in items)
-    yield from progress(results, description, len(items), "video")
+    results = parallel(joblib.delayed(_one_threaded)(function, at, item) for at, item in enumerate(items))
+    for at, result in progress(results, description, len(items), "video"):
+        yield items[at], result
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:

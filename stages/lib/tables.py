@@ -41,6 +41,9 @@ INDEX = _schema(
     fingerprint=pa.string(),
 )
 
+# What each file of a dataset looked like when it was fingerprinted.
+SEEN = _schema(path=pa.string(), state=pa.string(), fingerprint=pa.string())
+
 # One row per video: what decoding it gave. reject_reason is null for a video with frames.
 EXTRACTED_VIDEOS = _schema(
     video_id=pa.string(),
@@ -57,8 +60,8 @@ EXTRACTED_VIDEOS = _schema(
 FRAMES = _schema(frame_index=pa.int32(), time_s=pa.float64(), height=pa.int32(), width=pa.int32(), zstd=pa.binary())
 
 # One row per extracted frame. box is x, y, width, height of the detector's box in frame pixels; landmarks are
-# x, y of 68 points in pixels of the face crop; face_row is the row in the video's face array. All three are
-# null where reject_reason says why there is no face.
+# x, y of 68 points in pixels of the face crop; appearance is colour and detail of the crop's regions; face_row is the
+# row in the video's face array. All four are null where reject_reason says why there is no face.
 FACES = _schema(
     video_id=pa.string(),
     frame_index=pa.int32(),
@@ -66,6 +69,7 @@ FACES = _schema(
     face_row=_nullable(pa.int32()),
     box=_nullable(pa.list_(pa.float32(), 4)),
     landmarks=_nullable(pa.list_(pa.float32(), 2 * N_LANDMARKS)),
+    appearance=_nullable(pa.list_(pa.float32(), N_APPEARANCE)),
     reject_reason=_nullable(pa.string()),
 )
 
@@ -149,6 +153,11 @@ def vectors(table: pa.Table, column: str) -> np.ndarray:
     if isinstance(chunked, pa.ChunkedArray):
         chunked = chunked.chunk(0)
     return chunked.flatten().to_numpy(zero_copy_only=False).reshape(len(chunked), chunked.type.list_size)
+
+
+def landmarks_of(faces: pa.Table) -> np.ndarray:
+    """The landmarks of a ``FACES`` table whose rows all have a face: float64 (n, 68, 2), pixels of the crop."""
+    return vectors(faces, "landmarks").reshape(-1, N_LANDMARKS, 2).astype(np.float64)
 
 
 def vector_column(array: np.ndarray) -> pa.FixedSizeListArray:

@@ -1,0 +1,120 @@
+"""What a stage has finished, video by video, so that a killed or repeated run redoes only what it must."""
+
+import ast
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from stages.lib.fingerprint import fingerprint
+
+# Modules that cannot change what an artifact contains: messages, atomic writes, types of params, workers and progress.
+INFRASTRUCTURE = frozenset(
+    {f"stages/{name}.py" for name in ("__init__", "cli", "params")}
+    | {f"stages/lib/{name}.py" for name in ("__init__", "config", "errors", "files", "ledger", "runtime")}
+)
+_ROOT = Path(__file__).parents[2]
+
+
+def source_files(stage: str) -> set[str]:
+    """The project's modules that decide what a stage writes: itself and all that it imports, but infrastructure."""
+    found: set[str] = set()
+    queue = [stage]
+    while queue:
+        path = queue.pop()
+        if path in found or path in INFRASTRUCTURE:
+            continue
+        found.add(path)
+        queue += [
+            f"{node.module.replace('.', '/')}.py"
+            for node in ast.walk(ast.parse((_ROOT / path).read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages.")
+        ]
+    return found
+
+
+def recipe(stage: str, *settings: object) -> str:
+    """Hash of all but the video that decides what a stage makes of it: its settings, and the source of ``source_files``.
+
+    ``stage``: its path below the repository, such as ``stages/crop_faces.py``.
+    """
+    digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
+    for path in sorted(source_files(stage)):
+        digest.update((_ROOT / path).read_bytes())
+    return digest.hexdigest()
+
+
+class Ledger:
+    """The rows that a stage made of each video, in an SQLite file, which survives ``kill -9``; deleting it costs time alone.
+
+    It is no output of the stage: DVC doesn't know it. A video's entry holds only as long as the ``recipe``, what the video was
+    made from, and the file that was written of it are the same.
+    """
+
+    def __init__(self, path: Path, recipe: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._recipe = recipe
+        try:
+            self._database = self._open(path)
+        except sqlite3.DatabaseError:
+            path.unlink()
+            self._database = self._open(path)
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        database = sqlite3.connect(path)
+        database.execute("PRAGMA synchronous = OFF")  # a power failure may cost the file; a killed process doesn't
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS finished (video_id TEXT PRIMARY KEY, key TEXT, output TEXT, rows BLOB)"
+        )
+        return database
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def resume(
+        self,
+        videos: list[dict],
+        compute: Callable[[list[dict]], Iterable[tuple[dict, pa.Table]]],
+        output: Callable[[str], Path] | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield the rows of every video in the order of ``videos``, computing only those that aren't in the ledger.
+
+        ``videos``: dicts with ``video_id`` and ``made_from``, the fingerprint of what the video's rows are made from.
+        ``compute`` gets those to do and yields (video, rows) in any order. ``output``: the file of a video_id that it writes,
+        if there is anything to write.
+        """
+        keys = {video["video_id"]: f"{self._recipe} {video['made_from']}" for video in videos}
+        done = set()
+        for video_id, key, written in self._database.execute("SELECT video_id, key, output FROM finished").fetchall():
+            if keys.get(video_id) != key:
+                self._database.execute("DELETE FROM finished WHERE video_id = ?", (video_id,))
+            elif written == self._written(video_id, output):
+                done.add(video_id)
+        self._database.commit()
+        if done:
+            print(f"{len(done)} of {len(videos)} videos are done already", flush=True)
+        for video, rows in compute([video for video in videos if video["video_id"] not in done]):
+            video_id = video["video_id"]
+            entry = (video_id, keys[video_id], self._written(video_id, output), _to_bytes(rows))
+            self._database.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", entry)
+            self._database.commit()
+        for video_id in keys:
+            (blob,) = self._database.execute("SELECT rows FROM finished WHERE video_id = ?", (video_id,)).fetchone()
+            yield pa.ipc.open_stream(blob).read_all()
+
+    @staticmethod
+    def _written(video_id: str, output: Callable[[str], Path] | None) -> str:
+        return fingerprint(output(video_id)) if output else ""
+
+
+def _to_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,119 @@
+"""A copy of the repository with tiny settings and a messy dataset, run by DVC, for the tests of the pipeline."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from tests.conftest import face_frames, noise_frames, portrait, write_video
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+NAMES = {
+    "good.mp4": ("real", "train"),
+    "good val.mp4": ("real", "val"),
+    "лица/Zoë, 2.mp4": ("real", "test"),
+    "short.mp4": ("fake", "test"),
+    "two people.mp4": ("fake", "test"),
+    "odd size.avi": ("fake", "test"),
+    "no face.mp4": ("fake", "test"),
+    "few faces.mp4": ("real", "test"),
+    "empty.mp4": ("real", "test"),
+    "text.mp4": ("fake", "test"),
+    "cut.avi": ("real", "test"),
+    "gone.mp4": ("real", "test"),
+}
+
+
+def messy_dataset(root: Path) -> None:
+    """A manifest folder with one video of each kind of trouble."""
+    two = [np.hstack([frame, np.full((240, 80, 3), 90, np.uint8)]) for frame in face_frames(30)]
+    for frame in two:
+        frame[20:100, 320:400] = portrait()[60:220:2, 140:300:2]
+    write_video(root / "good.mp4", face_frames(30))
+    write_video(root / "good val.mp4", face_frames(26))
+    write_video(root / "лица/Zoë, 2.mp4", face_frames(30))
+    write_video(root / "short.mp4", face_frames(6))
+    write_video(root / "two people.mp4", two)
+    write_video(root / "odd size.avi", [frame[:239, :319] for frame in face_frames(20)], codec="MJPG", backend=2200)
+    write_video(root / "no face.mp4", noise_frames(20))
+    write_video(root / "few faces.mp4", face_frames(4) + noise_frames(26))
+    (root / "empty.mp4").write_bytes(b"")
+    (root / "text.mp4").write_text("not a video\n" * 100)
+    whole = write_video(root / "whole.avi", face_frames(60), codec="MJPG")
+    (root / "cut.avi").write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    whole.unlink()
+    with (root / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "label", "split"])
+        writer.writerows([name, *row] for name, row in NAMES.items())
+
+
+def run(folder: Path, *command: str, workers: int = 2, check: bool = True) -> subprocess.CompletedProcess:
+    environment = os.environ | {
+        "DIFFFAKE_WORKERS": str(workers),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+    }
+    environment |= {
+        "GIT_AUTHOR_NAME": "t",
+        "GIT_AUTHOR_EMAIL": "t@t",
+        "GIT_COMMITTER_NAME": "t",
+        "GIT_COMMITTER_EMAIL": "t@t",
+    }
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or not check, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    return done
+
+
+def change_params(folder: Path, change) -> None:
+    yaml, path = YAML(), folder / "params.yaml"
+    content = yaml.load(path)
+    change(content)
+    yaml.dump(content, path)
+
+
+def tiny(params) -> None:
+    params["demo"].update(train_people=2, val_people=1, test_people=2, min_frames=24, max_frames=26)
+    params["frames"].update(per_video=8)
+    params["synthesis"].update(variants=1)
+    params["backbone"].update(name="test_resnet", input_size=64)
+    params["train"].update(epochs=1, batch_size=8)
+    params["pairs"].update(per_video=6, train_per_video=20, min_faces=4)
+    params["datasets"]["messy"] = {"layout": "manifest", "root": "inputs/messy"}
+
+
+def clone(to: Path) -> Path:
+    files = run(ROOT, "git", "ls-files", "-co", "--exclude-standard").stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file() and not name.startswith(("metrics/", "dvc.lock")):
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    messy_dataset(to / "inputs/messy")
+    change_params(to, tiny)
+    return to
+
+
+def read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def run_stage(folder: Path, name: str, **paths) -> subprocess.CompletedProcess:
+    arguments = [part for key, path in paths.items() for part in (f"--{key.replace('_', '-')}", str(path))]
+    return run(folder, "python", "-m", f"stages.{name}", *arguments, check=False)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def stages_run(stdout: str) -> set[str]:
+    """The names of the stages that DVC ran, without the datasets' (``stage@dataset``)."""
+    return {line.split("'")[1].split("@")[0] for line in stdout.splitlines() if line.startswith("Running stage")}

@@ -1,0 +1,138 @@
+"""Large datasets: what is new or changed is done, what a killed run finished is not done again."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests import trees
+from tests.conftest import face_frames, write_video
+from tests.pipeline import BIN, change_params, files_below, read_json, run, stages_run
+
+pytestmark = pytest.mark.xdist_group("pipeline")  # the fixture of test_pipeline.py
+
+
+def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    write_video(folder / "inputs/messy/a new one.mp4", face_frames(28))
+    with (folder / "inputs/messy/manifest.csv").open("a", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerow(["a new one.mp4", "real", "test"])
+    out = run(folder, "dvc", "repro").stdout
+    ran_stages = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
+    per_dataset = ("index_videos", "extract_frames", "crop_faces", "embed_faces", "fuse_pairs", "score_videos")
+    assert ran_stages == {f"{stage}@messy" for stage in per_dataset} | {"index_videos@demo", "evaluate"}
+    for kind in ("frames", "faces"):
+        before, after = files_below(ran / f"data/{kind}/messy"), files_below(folder / f"data/{kind}/messy")
+        tables = {"videos.parquet", "faces.parquet"}
+        assert set(after) - set(before) == {f"a new one.mp4.{'parquet' if kind == 'frames' else 'npy'}"}
+        assert all(after[name] == content for name, content in before.items() if name not in tables)
+    for table in (
+        "index/messy",
+        "frames/messy/videos",
+        "faces/messy/faces",
+        "embeddings/messy",
+        "pairs/messy",
+        "scores/messy",
+        "pair_scores/messy",
+        "frame_scores/messy",
+    ):
+        rows = [pq.read_table(copy / f"data/{table}.parquet").to_pylist() for copy in (ran, folder)]
+        assert [row for row in rows[1] if row["video_id"] != "a new one.mp4"] == rows[0], table
+
+
+def test_an_added_dataset_runs_only_its_own_branch(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    video = write_video(tmp_path / "video.mp4", face_frames(10))
+    trees.dfdc_preview(
+        folder / "inputs/preview",
+        lambda path: path.parent.mkdir(parents=True, exist_ok=True) or shutil.copyfile(video, path),
+    )
+    added = {"layout": "dfdc_preview", "root": "inputs/preview", "fakes": ["test"]}
+    change_params(folder, lambda params: params["datasets"].update(preview=added))
+    out = run(folder, "dvc", "repro").stdout
+    ran_stages = {line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")}
+    per_dataset = ("extract_frames", "crop_faces", "embed_faces", "fuse_pairs", "score_videos")
+    indexed = {f"index_videos@{name}" for name in ("demo", "messy", "preview")}
+    assert ran_stages == {f"{stage}@preview" for stage in per_dataset} | indexed | {"evaluate"}
+    before, after = (read_json(copy / "metrics/auc.json") for copy in (ran, folder))
+    assert after == before | {"preview": after["preview"]} and set(after["preview"]) == {"method_A", "method_B", "all"}
+
+
+def _index_rows(folder: Path) -> dict[str, str]:
+    rows = pq.read_table(folder / "data/index/messy.parquet").to_pylist()
+    return {row["video_id"]: row["fingerprint"] for row in rows}
+
+
+def test_new_changed_and_removed_videos_are_noticed_and_the_others_left_alone(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    root, before = folder / "inputs/messy", _index_rows(ran)
+    for n in range(3):
+        write_video(root / f"new {n}.mp4", face_frames(20 + n))
+    write_video(root / "short.mp4", face_frames(9))
+    lines = (root / "manifest.csv").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in lines if not line.startswith("two people")] + [f"new {n}.mp4,real,test" for n in range(3)]
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    out = run(folder, "dvc", "repro").stdout
+    after = _index_rows(folder)
+    assert set(after) - set(before) == {f"new {n}.mp4" for n in range(3)} and set(before) - set(after) == {
+        "two people.mp4"
+    }
+    assert [name for name in before.keys() & after.keys() if before[name] != after[name]] == ["short.mp4"]
+    # Of 14 videos, 3 are new and 1 has changed; 4 of them have no frames, so 10 are cropped, and 8 of those have faces.
+    assert "10 of 14 videos are done already" in out
+    assert "train_backbone" not in stages_run(out)
+    for kind, suffix in (("frames", ".parquet"), ("faces", ".npy")):
+        assert not (folder / f"data/{kind}/messy/two people.mp4{suffix}").exists()
+        assert (folder / f"data/{kind}/messy/new 1.mp4{suffix}").exists()
+    assert len(pq.read_table(folder / "data/frames/messy/short.mp4.parquet")) == 8
+
+
+@pytest.mark.parametrize("stage", ["extract_frames", "crop_faces"])
+def test_a_killed_stage_redoes_only_the_videos_in_flight(ran, tmp_path, stage):
+    root, n_videos = tmp_path / "many", 60
+    video = write_video(root / "0.mp4", face_frames(30))
+    for n in range(1, n_videos):
+        shutil.copyfile(video, root / f"{n}.mp4")
+    (root / "manifest.csv").write_text("path,label\n" + "".join(f"{n}.mp4,real\n" for n in range(n_videos)))
+    row = pq.read_table(ran / "data/index/messy.parquet").slice(0, 1).to_pylist()[0]
+    schema = pq.read_schema(ran / "data/index/messy.parquet")
+    rows = [row | {"video_id": f"{n}.mp4", "path": f"{n}.mp4", "fingerprint": "x"} for n in range(n_videos)]
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "index.parquet")
+    inputs = {"extract_frames": ["--index", tmp_path / "index.parquet", "--root", root]}
+    inputs["crop_faces"] = ["--frames", tmp_path / "extract_frames"]
+
+    def command(name: str) -> list[str]:
+        paths = [*inputs[name], "--ledger", tmp_path / f"{name}.sqlite", "--out", tmp_path / name]
+        return [str(part) for part in (BIN / "python", "-m", f"stages.{name}", *paths)]
+
+    if stage == "crop_faces":
+        run(ran, *command("extract_frames"))
+    environment, out = os.environ | {"DIFFFAKE_WORKERS": "2"}, tmp_path / stage
+    process = subprocess.Popen(
+        command(stage),
+        cwd=ran,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while len(list(out.glob("[0-9]*"))) < 10 and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    written = files_below(out)
+    assert len(written) >= 10 and not any(name.endswith("s.parquet") for name in written)
+    said = run(ran, *command(stage)).stdout
+    done = int(said.split(f" of {n_videos} videos are done already")[0].split()[-1])
+    whole = [name for name in written if not name.startswith(".")]
+    assert len(whole) - 4 <= done <= len(whole)  # two workers have at most two videos each in flight
+    assert len(files_below(out)) == n_videos + 1 and not list(out.glob(".*"))
+    for name in whole:
+        assert files_below(out)[name] == written[name]
