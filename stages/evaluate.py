@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from stages.cli import parse_paths, run
+from stages.lib.comparison import benchmark_plot, benchmark_tables
 from stages.lib.config import Params
 from stages.lib.files import atomic_path, write_json, write_text
-from stages.lib.metrics import DETECTORS, auc_by_method, coverage, detector_metrics, histogram_rows, roc_rows
-from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, SCORES, read_table
+from stages.lib.metrics import DETECTORS, coverage, detector_metrics, histogram_rows, roc_rows
+from stages.lib.paper import benchmark, completeness
+from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, REAL, SCORES, read_table
 from stages.params import load_params
 
 PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
@@ -58,6 +60,37 @@ def _protocol(params: Params) -> dict:
     }
 
 
+def _seen_people(videos: pd.DataFrame, trained_on: pd.DataFrame) -> int:
+    """How many of the test reals show a person whom the models were trained on; people without a name are strangers."""
+    known = trained_on[(trained_on["label"] == REAL) & (trained_on["split"] != "test") & (trained_on["identity"] != "")]
+    return int((videos["identity"].isin(known["identity"]) & (videos["label"] == REAL)).sum())
+
+
+def _notes(datasets: dict[str, pd.DataFrame], test: dict[str, pd.DataFrame], params: Params) -> list[str]:
+    """What a reader of the tables must know: videos that are not in the figures, people who were trained on."""
+    notes = []
+    for name, videos in test.items():
+        real, there = videos["label"] == REAL, videos["reject_reason"] != "missing_file"
+        is_a_fold = name == params.train_dataset and params.cross_validation.folds > 1
+        layout = params.datasets[name].layout
+        compared = None if is_a_fold else completeness(layout, (real & there).sum(), (~real & there).sum())
+        if compared not in (None, "complete"):
+            notes.append(
+                f"{name}: beside the paper's table 1 the test split is {compared}: the figures can't be compared"
+            )
+        unscored = videos["anomaly_score"].isna().sum()
+        if unscored:
+            notes.append(
+                f"{name}: {unscored} of {len(videos)} test videos have no score (metrics/coverage.json says why)"
+            )
+        seen = _seen_people(videos, datasets[params.train_dataset])
+        if seen:
+            notes.append(
+                f"{name}: {seen} of {real.sum()} test reals show people of {params.train_dataset}'s train and val splits"
+            )
+    return notes
+
+
 def main() -> None:
     paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "metrics")
     params = load_params()
@@ -74,13 +107,15 @@ def main() -> None:
             detector: detector_metrics(videos, tables[part], detector, params.seed)
             for detector, (_, part, _) in DETECTORS.items()
         }
-    auc = {name: auc_by_method(videos, "anomaly_score") for name, videos in test.items()}
-    baselines = {
-        baseline: {name: auc_by_method(videos, DETECTORS[baseline][0]) for name, videos in test.items()}
-        for baseline in ("classifier", "single_frame")
+    auc = {
+        detector: {
+            name: {method: values["auc"] for method, values in found[detector].items()}
+            for name, found in detail.items()
+        }
+        for detector in DETECTORS
     }
-    write_json(paths.metrics / "auc.json", auc)
-    write_json(paths.metrics / "baselines.json", baselines)
+    write_json(paths.metrics / "auc.json", auc.pop("difffake"))
+    write_json(paths.metrics / "baselines.json", auc)
     write_json(paths.metrics / "coverage.json", {name: coverage(videos) for name, videos in datasets.items()})
     write_json(paths.metrics / "detail.json", {"protocol": _protocol(params), "datasets": detail})
     roc = [row for name, videos in test.items() for row in roc_rows(name, videos, "anomaly_score")]
@@ -88,6 +123,12 @@ def main() -> None:
     _write_csv(paths.metrics / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
     _write_csv(paths.metrics / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
     write_text(paths.metrics / "summary.txt", _summary(detail))
+    benchmarks = {name: benchmark(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
+    notes = _notes(datasets, test, params)
+    trained_on = benchmarks[params.train_dataset] if params.cross_validation.folds == 1 else None
+    tables = benchmark_tables(detail, benchmarks, trained_on, notes)
+    write_text(paths.metrics / "benchmarks.md", tables)
+    benchmark_plot(paths.metrics / "benchmarks.png", detail, benchmarks, trained_on)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import matplotlib
 import numpy as np
 
 from stages.cli import run
+from stages.lib import paper
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path, write_text
 from stages.params import load_params
@@ -26,7 +27,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen first)
 
 METRICS = Path("metrics")
-DETECTORS = {"DiffFake": "auc", "single frame": "single_frame", "classifier": "classifier"}
+DETECTORS = {paper.DIFFFAKE: "auc", paper.SINGLE_FRAME: "single_frame", paper.CLASSIFIER: "classifier"}
 
 
 @dataclass(frozen=True)
@@ -35,35 +36,17 @@ class Row:
 
     label: str
     overrides: tuple[str, ...] = ()
-    detector: str = "DiffFake"
+    detector: str = paper.DIFFFAKE
 
 
 @dataclass(frozen=True)
 class Table:
-    """One comparison, and the paper's own figures (AUC in %) as {row: {(dataset, method): figure}}."""
+    """One comparison, and the paper's own figures of its rows."""
 
     title: str
     rows: tuple[Row, ...]
-    paper: dict[str, dict[tuple[str, str], float]]
+    paper: paper.Figures
 
-
-def _figures(columns: list[tuple[str, str]], **rows: tuple[float, ...]) -> dict[str, dict[tuple[str, str], float]]:
-    return {label.replace("_", " "): dict(zip(columns, figures, strict=True)) for label, figures in rows.items()}
-
-
-# Datasets of the paper by the names they have in params.yaml, with FF++'s four methods.
-_FFPP = [("ffpp", method) for method in ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")]
-_CROSS = [(name, "all") for name in ("celebdf", "deeperforensics", "forgerynet", "faceshifter")]
-_THREE = _CROSS[1:]
-_FUSIONS = _figures(
-    [*_FFPP, *_CROSS],
-    abs=(100, 99.6, 97.5, 98.6, 74.5, 87.8, 80.9, 90.7),
-    sub=(100, 99.6, 97.9, 98.6, 75.1, 89.8, 80.0, 92.4),
-    sub2=(100, 99.6, 98.2, 98.6, 76.1, 91.0, 83.7, 92.5),
-    sub3=(100, 99.6, 98.6, 98.9, 75.7, 91.0, 83.0, 91.1),
-)
-_QUALITY = [(name, method) for name in ("ffpp_c40", "ffpp_c23") for method in ("Deepfakes", "FaceSwap")]
-_BEST = {**_FUSIONS["sub2"], **{column: _FUSIONS["sub3"][column] for column in _FFPP}}
 
 TABLES = {
     "fusion": Table(
@@ -71,18 +54,12 @@ TABLES = {
         tuple(
             Row(name, (f"fusion={name}",)) for name in ("abs", "sub", "sub2", "sub3", "single", "joint", "appearance")
         ),
-        _FUSIONS,
+        paper.FUSIONS,
     ),
     "baseline": Table(
         "DiffFake against the single-frame anomaly model and classification (tables 3, 5, 6 and 7)",
         tuple(Row(name, detector=name) for name in DETECTORS),
-        {
-            "DiffFake": _BEST | _figures(_QUALITY, x=(78.5, 58.2, 89.3, 68.9))["x"],
-            "single frame": _figures(
-                [*_FFPP, *_CROSS, *_QUALITY], x=(99.6, 99.3, 96.8, 98.2, 74.0, 88.0, 81.0, 91.4, 74.9, 55.4, 87.9, 66.1)
-            )["x"],
-            "classifier": _figures(_THREE, x=(85.5, 79.8, 87.6))["x"],
-        },
+        paper.detectors(),
     ),
     "backbone": Table(
         "Backbones (table 8)",
@@ -90,14 +67,12 @@ TABLES = {
             Row("as set"),
             *(Row(name, (f"backbone.name={name}",)) for name in ("resnet50", "legacy_xception", "efficientnet_b4")),
         ),
-        _figures(_THREE, resnet50=(85.8, 73.4, 92.4))
-        | {"legacy_xception": dict(zip(_THREE, (80.8, 75.6, 88.8), strict=True))}
-        | {"efficientnet_b4": dict(zip(_THREE, (91.0, 83.7, 92.5), strict=True))},
+        paper.BACKBONES,
     ),
     "anomaly_model": Table(
         "Anomaly models (table 9)",
         tuple(Row(kind, (f"anomaly_model.kind={kind}",)) for kind in ("ocsvm", "autoencoder", "gmm")),
-        _figures(_THREE, ocsvm=(72.6, 78.5, 93.2), autoencoder=(70.6, 78.1, 91.4), gmm=(91.0, 83.7, 92.5)),
+        paper.ANOMALY_MODELS,
     ),
     "schemes": Table(
         "Mask schemes and where the blended face comes from",
@@ -142,7 +117,7 @@ def _experiment(overrides: tuple[str, ...]) -> dict[str, dict] | None:
     if subprocess.run(["dvc", "exp", "run", *settings, "evaluate"], check=False).returncode:
         return None
     auc, baselines = (json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines"))
-    return {"DiffFake": auc, **{label: baselines[name] for label, name in DETECTORS.items() if name in baselines}}
+    return {paper.DIFFFAKE: auc, **{label: baselines[name] for label, name in DETECTORS.items() if name in baselines}}
 
 
 def _mean_and_spread(values: list[float | None]) -> str:
@@ -152,14 +127,15 @@ def _mean_and_spread(values: list[float | None]) -> str:
     return f"{np.mean(known):.1f}" + (f" ± {np.std(known):.1f}" if len(known) > 1 else "")
 
 
-def render(table: Table, results: dict[str, list[dict[str, dict] | None]]) -> str:
+def render(table: Table, results: dict[str, list[dict[str, dict] | None]], benchmarks: dict[str, str | None]) -> str:
     """A table as Markdown: a column per dataset and method, ours and, where the dataset is the paper's, (paper's).
 
-    ``results``: each row's experiments, one per fold, as :func:`_experiment` gives them.
+    ``results``: each row's experiments, one per fold, as :func:`_experiment` gives them. ``benchmarks``: which of the paper's
+    each dataset is, where the paper's figures were trained on what these were.
     """
     runs = [run for folds in results.values() for run in folds if run]
     columns = sorted(
-        {(dataset, method) for run in runs for dataset, methods in run["DiffFake"].items() for method in methods}
+        {(dataset, method) for run in runs for dataset, methods in run[paper.DIFFFAKE].items() for method in methods}
     )
     lines = [f"## {table.title}", "", "| | " + " | ".join(f"{dataset}: {method}" for dataset, method in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
@@ -167,9 +143,9 @@ def render(table: Table, results: dict[str, list[dict[str, dict] | None]]) -> st
         cells = []
         for dataset, method in columns:
             ours = [run[row.detector].get(dataset, {}).get(method) for run in results[row.label] if run]
-            paper = table.paper.get(row.label, {}).get((dataset, method))
+            theirs = table.paper.get(row.label, {}).get((benchmarks.get(dataset), method))
             failed = "failed" if None in results[row.label] else ""
-            cells.append(f"{_mean_and_spread(ours)} ({'–' if paper is None else f'{paper:.1f}'}) {failed}".strip())
+            cells.append(f"{_mean_and_spread(ours)} ({'–' if theirs is None else f'{theirs:.1f}'}) {failed}".strip())
         lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 
@@ -207,28 +183,31 @@ def main() -> None:
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="for every experiment"
     )
     arguments = parser.parse_args()
-    load_params()
+    params = load_params()
     if not Path(".git").exists():
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
     folds = [()] if arguments.folds == 1 else [
         (f"cross_validation.folds={arguments.folds}", f"cross_validation.fold={fold}") for fold in range(arguments.folds)
     ]  # fmt: skip
     tables = [TABLES[name] for name in arguments.only]
-    # One fold's experiments after the other: those that share a backbone follow each other.
+    runs = {
+        (table.title, row.label): [(*arguments.set_param, *fold, *row.overrides) for fold in folds]
+        for table in tables
+        for row in table.rows
+    }
     made: dict[tuple[str, ...], dict[str, dict] | None] = {}
     with _left_as_it_was():
-        for fold in folds:
-            for table in tables:
-                for row in table.rows:
-                    overrides = (*arguments.set_param, *fold, *row.overrides)
-                    if overrides not in made:
-                        made[overrides] = _experiment(overrides)
+        # One fold's experiments after the other: those that share a backbone follow each other.
+        for overrides in (per_fold[at] for at in range(len(folds)) for per_fold in runs.values()):
+            if overrides not in made:
+                made[overrides] = _experiment(overrides)
     results = {
-        table.title: {
-            row.label: [made[(*arguments.set_param, *fold, *row.overrides)] for fold in folds] for row in table.rows
-        }
+        table.title: {row.label: [made[overrides] for overrides in runs[table.title, row.label]] for row in table.rows}
         for table in tables
     }
+    known = {name: paper.benchmark(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
+    trained_on = known[params.train_dataset]
+    benchmarks = {name: one for name, one in known.items() if one and paper.comparable((one, ""), trained_on)}
     how = f", mean ± standard deviation over {len(folds)} folds of people" if len(folds) > 1 else ""
     head = f"# Comparisons\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none for the dataset.\n"
     command = " ".join(
@@ -239,7 +218,9 @@ def main() -> None:
             *(f"-S {s}" for s in arguments.set_param),
         ]
     )
-    text = "\n".join([head, f"Made by `{command}`.", "", *(render(table, results[table.title]) for table in tables)])
+    text = "\n".join(
+        [head, f"Made by `{command}`.", "", *(render(table, results[table.title], benchmarks) for table in tables)]
+    )
     write_text(METRICS / "tables.md", text)
     _plot(METRICS / "tables.png", tables, results)
     print(f"\n{text}\n{METRICS}/tables.md, {METRICS}/tables.png")

@@ -95,11 +95,6 @@ def by_method(videos: pd.DataFrame, score: str) -> dict[str, tuple[np.ndarray, n
     return {**methods, ALL: (real, fakes[score].to_numpy())}
 
 
-def auc_by_method(videos: pd.DataFrame, score: str) -> dict[str, float | None]:
-    """Video-level AUC per method and over all: every real against that method's fakes (section 4.2)."""
-    return {method: auc(real, fake) for method, (real, fake) in by_method(videos, score).items()}
-
-
 def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict]:
     """The ROC curve of each method as rows: dataset, method, fpr, tpr."""
     rows = []
