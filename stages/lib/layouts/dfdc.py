@@ -1,7 +1,8 @@
 """The Deepfake Detection Challenge, and its preview: Dolhansky et al., 2020 and 2019 (ai.meta.com/datasets/dfdc).
 
 DFDC: the training set is fifty folders ``dfdc_train_part_<n>`` with a ``metadata.json`` each, {file: {label: FAKE or REAL, original}}
-(described at kaggle.com/c/deepfake-detection-challenge/data); they lie in the root or in ``train``. The test set is ``test`` with
+(described at kaggle.com/c/deepfake-detection-challenge/data, whose sample of them is ``train_sample_videos``); they lie in the root
+or in ``train``. The test set is ``test`` with
 ``labels.csv`` (filename,label; 1 is fake), its videos beside it or in ``videos``. That file was checked only against how
 DeepfakeBench and SelfBlendedImages read it; the authors' own page is behind a login.
 
@@ -25,9 +26,8 @@ def index_dfdc(root: Path) -> list[dict[str, str]]:
 
     Raises :class:`LayoutMismatch`, and :class:`InputError` for a label that is none and videos without a label.
     """
-    parts = sorted(
-        {path.parent for place in ("", "train/") for path in root.glob(f"{place}dfdc_train_part_*/metadata.json")}
-    )
+    places = [f"{place}{part}" for place in ("", "train/") for part in ("dfdc_train_part_*", "train_sample_videos")]
+    parts = sorted(path.parent for place in places for path in root.glob(f"{place}/metadata.json"))
     if not parts and not (root / "test/labels.csv").is_file():
         raise LayoutMismatch("test/labels.csv or dfdc_train_part_*/metadata.json")
     rows = _test_rows(root) if (root / "test/labels.csv").is_file() else []

@@ -67,7 +67,7 @@ def read_splits(root: Path) -> list[tuple[str, str, str]]:
     """(id, id, split) of every pair of the three lists. Raises :class:`InputError` for a missing, odd or inconsistent list."""
     pairs, split_of = [], {}
     for split in SPLITS:
-        candidates = (root / f"{split}.json", root / "splits" / f"{split}.json")
+        candidates = (root / folder / f"{split}.json" for folder in ("", "splits", "dataset/splits"))
         path = next((path for path in candidates if path.is_file()), None)
         if path is None:
             raise InputError(

@@ -2,9 +2,9 @@
 
 The authors' description, github.com/yinanhe/ForgeryNet, ``Readme.txt``: a list with a line for each video,
 ``<segments> <video> (<start> <frames> <label>)* <binary label> <three-way label> <16-way label>``. The validation set's is
-``Validation/video_list.txt``, its videos lie below ``Validation/video`` (``videos`` in the Readme) under the names listed; its test
-labels were never given out. What the 16 classes are is not in the Readme: the names are those of the reference code of
-Coccomini et al. (github.com/davide-coccomini).
+``Validation/video_list.txt``, its videos lie below ``Validation/video`` (``videos`` in the Readme) under the names listed. Its readers
+test on it, as the test set came without labels. What the 16 classes are is not in the Readme: the names, and where the list
+lies, are those of the public code of Coccomini et al. on this dataset.
 
 The paper (section 4.2) tests on 480 fakes, "60 for each manipulation method", and 480 reals, drawn at random: so do we, with a
 seed of our own, from the names as listed and sorted, so the draw does not depend on what has been downloaded.
