@@ -1,9 +1,11 @@
-"""How long indexing takes: a FaceForensics++ tree of tiny files, and one of large ones, first and again.
+"""How long indexing takes, first and again: a FaceForensics++ tree of tiny files, one of large ones, a folder of very many.
 
-``python -m benchmarks.indexing``. Large files are sparse: they show that time doesn't depend on their size.
+``python -m benchmarks.indexing [--videos 1000000]``. Large files are sparse: they show that time doesn't depend on size.
 """
 
+import argparse
 import os
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -19,26 +21,43 @@ PAIRS = [list(pair) for pair in zip(IDS[::2], IDS[1::2], strict=True)]
 SPLITS = {"train": PAIRS[:360], "val": PAIRS[360:430], "test": PAIRS[430:]}
 
 
-def _seconds(root: Path, seen: pd.DataFrame) -> tuple[float, pd.DataFrame, int]:
-    start = time.perf_counter()
-    rows, seen = add_fingerprints(index_dataset("ffpp", root), root, seen)
-    return time.perf_counter() - start, seen, len(rows)
+def _put(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(path.name.encode())
+        os.ftruncate(stream.fileno(), size)
+
+
+def _manifest(root: Path, n_videos: int) -> None:
+    names = [f"{n // 1000:04d}/{n % 1000:03d}.mp4" for n in range(n_videos)]
+    for name in names:
+        _put(root / name, 2_000)
+    (root / "manifest.csv").write_text("path,label\n" + "".join(f"{name},real\n" for name in names))
+
+
+def _report(what: str, layout: str, root: Path) -> None:
+    seen, seconds = pd.DataFrame(columns=SEEN.names), []
+    for _ in range(2):
+        start = time.perf_counter()
+        rows, seen = add_fingerprints(index_dataset(layout, root), root, seen)
+        seconds.append(time.perf_counter() - start)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        f"{len(rows)} videos of {what}: {seconds[0]:.1f} s, again {seconds[1]:.1f} s; at most {memory:.1f} GB of memory so far"
+    )
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=20_000, help="in the folder of very many")
+    n_videos = parser.parse_args().videos
     for what, size in (("2 kB", 2_000), ("1 GB (sparse)", 1_000_000_000)):
-
-        def put(path: Path, size: int = size) -> None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as stream:
-                stream.write(path.name.encode())
-                os.ftruncate(stream.fileno(), size)
-
         with tempfile.TemporaryDirectory() as folder:
-            trees.ffpp(Path(folder), put, "c0", pairs=SPLITS)
-            first, seen, n_videos = _seconds(Path(folder), pd.DataFrame(columns=SEEN.names))
-            again, _, _ = _seconds(Path(folder), seen)
-        print(f"{n_videos} videos of {what}: {first:.2f} s, again {again:.2f} s ({first / again:.1f}x faster)")
+            trees.ffpp(Path(folder), lambda path, size=size: _put(path, size), "c0", pairs=SPLITS)
+            _report(what, "ffpp", Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        _manifest(Path(folder), n_videos)
+        _report("2 kB in a manifest", "manifest", Path(folder))
 
 
 if __name__ == "__main__":
