@@ -189,6 +189,7 @@ def test_deeperforensics_without_faceforensics_says_what_to_link(tmp_path):
     assert _counts(index_dataset("deeperforensics", root)) == EXPECTED["deeperforensics"]
 
 
+@pytest.mark.filterwarnings("ignore:.*is not indexed")
 def test_a_method_that_is_not_there_is_warned_of_and_counted(tmp_path):
     trees.ffpp(tmp_path, _touch, methods=("Deepfakes",))
     with pytest.warns(UserWarning, match="no folder .*FaceSwap/raw/videos: FaceSwap is not indexed"):
