@@ -14,6 +14,7 @@ from stages.lib.paper import benchmark, completeness
 from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, REAL, SCORES, read_table
 from stages.params import load_params
 
+FACE_SELECTION = {"largest": "largest face", "track": "one person's face, tracked"}
 PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
 
 
@@ -52,7 +53,7 @@ def _protocol(params: Params) -> dict:
         "fusion": params.fusion,
         "anomaly_model": params.anomaly_model.kind,
         "backbone": params.backbone.name,
-        "face_detector": "OpenCV Haar cascade, largest face",
+        "face_detector": "OpenCV Haar cascade, " + FACE_SELECTION[params.faces.select],
         "landmarks": Path(params.faces.landmarks).name,
         "aggregation": "mean over a video's pairs (difffake) or frames (single_frame, classifier)",
         "intervals": "95 %, percentile bootstrap over videos",
