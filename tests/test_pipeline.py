@@ -109,6 +109,7 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
             "Training loss",
             "Validation AUC",
             "pseudo_fakes.png",
+            "benchmarks.png",
         ):
             assert title in html
 
