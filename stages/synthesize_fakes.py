@@ -85,11 +85,11 @@ def _donors(video: dict, videos: list[dict], wanted: int) -> list[tuple[str, np.
     return [(other["video_id"], other["landmarks"]) for other in sorted(others, key=rank)[:wanted]]
 
 
-def _made_from(video: dict, faces: Path) -> str:
-    """Fingerprint of the faces and landmarks of a video and of its donors."""
+def _made_from(video: dict, fingerprints: dict[str, str]) -> str:
+    """Fingerprint of the faces and landmarks of a video and of its donors; ``fingerprints``: of each video's faces."""
     digest = hashlib.blake2b(video["split"].encode(), digest_size=16)
     for video_id, landmarks in [(video["video_id"], video["landmarks"]), *video["donors"]]:
-        digest.update(f"{video_id}\0{fingerprint(video_file(faces, '.npy', video_id))}".encode())
+        digest.update(f"{video_id}\0{fingerprints[video_id]}".encode())
         digest.update(landmarks.tobytes())
     return digest.hexdigest()
 
@@ -101,14 +101,14 @@ def main() -> None:
     videos = _training_videos(paths.index, paths.faces, params.cross_validation)
     wanted = settings.variants if settings.donors else 0
     videos = [video | {"donors": _donors(video, videos, wanted)} for video in videos]
-    videos = [video | {"made_from": _made_from(video, paths.faces)} for video in videos]
-    unfinished = paths.ledger.with_suffix(
-        ".partial"
-    )  # a killed run's banks; DVC empties the output before the next one
-    make, bank_of = (
-        partial(_synthesize, paths.faces, unfinished, settings, params.seed),
-        partial(video_file, unfinished, ".npy"),
-    )
+    fingerprints = {
+        video["video_id"]: fingerprint(video_file(paths.faces, ".npy", video["video_id"])) for video in videos
+    }
+    videos = [video | {"made_from": _made_from(video, fingerprints)} for video in videos]
+    # Banks are made beside the ledger, where a killed run's stay: DVC empties the output before a run.
+    unfinished = paths.ledger.with_suffix(".partial")
+    make = partial(_synthesize, paths.faces, unfinished, settings, params.seed)
+    bank_of = partial(video_file, unfinished, ".npy")
     with Ledger(paths.ledger, recipe("stages/synthesize_fakes.py", params.seed, settings)) as ledger:
         rows = list(ledger.resume(videos, lambda todo: map_videos(make, todo, "synthesize_fakes"), bank_of))
     keep_only(unfinished, {bank_of(video["video_id"]) for video in videos})

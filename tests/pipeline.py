@@ -114,6 +114,11 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def instances_run(stdout: str) -> set[str]:
+    """The stages that DVC ran, those of a dataset as ``stage@dataset``."""
+    return {line.split("'")[1] for line in stdout.splitlines() if line.startswith("Running stage")}
+
+
 def stages_run(stdout: str) -> set[str]:
-    """The names of the stages that DVC ran, without the datasets' (``stage@dataset``)."""
-    return {line.split("'")[1].split("@")[0] for line in stdout.splitlines() if line.startswith("Running stage")}
+    """The names of the stages that DVC ran, without the datasets'."""
+    return {name.split("@")[0] for name in instances_run(stdout)}

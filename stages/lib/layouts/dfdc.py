@@ -2,9 +2,8 @@
 
 DFDC: the training set is fifty folders ``dfdc_train_part_<n>`` with a ``metadata.json`` each, {file: {label: FAKE or REAL, original}}
 (described at kaggle.com/c/deepfake-detection-challenge/data, whose sample of them is ``train_sample_videos``); they lie in the root
-or in ``train``. The test set is ``test`` with
-``labels.csv`` (filename,label; 1 is fake), its videos beside it or in ``videos``. That file was checked only against how
-DeepfakeBench and SelfBlendedImages read it; the authors' own page is behind a login.
+or in ``train``. The test set is ``test`` with ``labels.csv`` (filename,label; 1 is fake), its videos beside it or in ``videos``.
+That file was checked only against how DeepfakeBench and SelfBlendedImages read it; the authors' own page is behind a login.
 
 DFDC-Preview: ``dfdc_preview_set`` with ``original_videos``, ``method_A``, ``method_B`` and ``dataset.json``, {path: {label: fake or
 real, set: train or test}} (described in the preview's paper, arXiv 1910.08854, and likewise read by the same two).
