@@ -6,7 +6,6 @@ import pyarrow as pa
 from stages.cli import parse_paths, run
 from stages.lib.fusion import FUSIONS, Features, draw_pairs
 from stages.lib.runtime import progress
-from stages.lib.seeding import video_rng
 from stages.lib.tables import REAL, pairs_schema, read_embeddings, vector_column, vectors, write_table
 from stages.params import load_params
 
@@ -17,14 +16,12 @@ def main() -> None:
     table = read_embeddings(paths.embeddings)
     rows = table.drop_columns(["embedding", "appearance"]).to_pandas()
     features = Features(vectors(table, "embedding"), table["fake_logit"].to_numpy(), vectors(table, "appearance"))
-    gap = (params.pairs.min_gap, params.pairs.max_gap)
     pairs, number = [np.empty((0, 2), np.int64)], [np.empty(0, np.int32)]
-    for video_id, video in progress(list(rows.groupby("video_id", sort=True)), "fuse_pairs", unit="video"):
-        if len(video) < params.pairs.min_faces:
-            continue  # score_videos records the reason
+    for _, video in progress(list(rows.groupby("video_id", sort=True)), "fuse_pairs", unit="video"):
         training = video["label"].iloc[0] == REAL and video["split"].iloc[0] == "train"
         n_pairs = params.pairs.train_per_video if training else params.pairs.per_video
-        drawn = draw_pairs(video["time_s"].to_numpy(), n_pairs, gap, video_rng(params.seed, video_id, "pairs"))
+        drawn = draw_pairs(video["time_s"].to_numpy(), n_pairs, params.pairs, params.seed)
+        # A video with too few faces has no pairs; score_videos records the reason.
         pairs.append(video.index.to_numpy()[drawn])
         number.append(np.arange(len(drawn), dtype=np.int32))
     a, b = np.concatenate(pairs).T

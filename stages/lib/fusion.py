@@ -1,9 +1,15 @@
 """Pairs of frames of one video, and how their two embeddings become one vector (section 3.2)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from stages.lib.config import Pairs
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,7 @@ class Features:
     logit: np.ndarray
     appearance: np.ndarray
 
-    def take(self, rows: np.ndarray) -> "Features":
+    def take(self, rows: np.ndarray) -> Features:
         """The features of some of the faces."""
         return Features(self.embedding[rows], self.logit[rows], self.appearance[rows])
 
@@ -53,20 +59,23 @@ FUSIONS: dict[str, Callable[[Features, Features], np.ndarray]] = {
 }
 
 
-def draw_pairs(times: np.ndarray, n_pairs: int, gap: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Random pairs of a video's frames that lie so far apart in time, without repetition.
+def draw_pairs(times: np.ndarray, n_pairs: int, settings: Pairs, seed: int) -> np.ndarray:
+    """Random pairs of a video's faces that lie so far apart in time as ``settings`` say, without repetition.
 
-    ``times`` is float64 (n,), in seconds, rising. A pair lies from ``gap[0]`` to ``gap[1]`` apart, in parts of the time
-    between the first and the last frame; the order within it is random. The paper wants pairs far apart, so that pose and
+    ``times`` is float64 (n,), in seconds, rising. A pair lies from ``min_gap`` to ``max_gap`` apart, in parts of the time
+    between the first and the last face; the order within it is random. The paper wants pairs far apart, so that pose and
     expression change (section 3.2). Neighbours are never too far apart. Returns int64 (m, 2), m = ``n_pairs`` or as many
-    as there are.
+    as there are; none where there are fewer than ``min_faces``.
+
+    The draw comes from the seed and the times, not from the video's name: renamed, a video keeps its score.
     """
-    first, second = np.triu_indices(len(times), 1)
-    if len(times) < 2:
+    if len(times) < max(settings.min_faces, 2):
         return np.empty((0, 2), np.int64)
+    first, second = np.triu_indices(len(times), 1)
     part = (times[second] - times[first]) / max(times[-1] - times[0], 1e-9)
-    allowed = np.flatnonzero((part >= gap[0]) & ((part <= gap[1]) | (second - first == 1)))
-    chosen = rng.permutation(allowed)[:n_pairs]
+    near_enough = (part <= settings.max_gap) | (second - first == 1)
+    rng = np.random.default_rng([seed, *np.asarray(times, np.float64).view(np.uint32).tolist()])
+    chosen = rng.permutation(np.flatnonzero((part >= settings.min_gap) & near_enough))[:n_pairs]
     pairs = np.column_stack([first[chosen], second[chosen]])
     swap = rng.random(len(pairs)) < 0.5
     pairs[swap] = pairs[swap, ::-1]
