@@ -4,3 +4,7 @@ import os
 
 # SciPy reads this when it is first imported; without it scikit-learn cannot fit on a GPU (stages/lib/anomaly.py).
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+# OpenCV and FFmpeg read these when they are first used. A video that they can't read is recorded with its reason.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

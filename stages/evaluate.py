@@ -1,21 +1,20 @@
 """evaluate: how well fakes are told from reals on each dataset's test split, beside the baselines, with coverage and plots."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
 from stages.cli import parse_paths, run
+from stages.lib.calibration import alarm_rows, alarms, describe, package_versions, read_calibration
 from stages.lib.comparison import benchmark_plot, benchmark_tables
 from stages.lib.config import Params
 from stages.lib.files import atomic_path, write_json, write_text
-from stages.lib.metrics import DETECTORS, coverage, detector_metrics, histogram_rows, roc_rows
+from stages.lib.metrics import DETECTORS, by_method, coverage, detector_metrics, histogram_rows, roc_rows
 from stages.lib.paper import benchmark, completeness
 from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, REAL, SCORES, read_table
 from stages.params import load_params
 
 FACE_SELECTION = {"largest": "largest face", "track": "one person's face, tracked"}
-PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
 
 
 def _write_csv(path: Path, rows: list[dict], columns: list[str]) -> None:
@@ -57,7 +56,7 @@ def _protocol(params: Params) -> dict:
         "landmarks": Path(params.faces.landmarks).name,
         "aggregation": "mean over a video's pairs (difffake) or frames (single_frame, classifier)",
         "intervals": "95 %, percentile bootstrap over videos",
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": package_versions(),
     }
 
 
@@ -93,8 +92,8 @@ def _notes(datasets: dict[str, pd.DataFrame], test: dict[str, pd.DataFrame], par
 
 
 def main() -> None:
-    paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "metrics")
-    params = load_params()
+    paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "calibration", "metrics")
+    params, calibration = load_params(), read_calibration(paths.calibration)
     names = sorted(params.datasets)
     datasets = {name: read_table(paths.scores / f"{name}.parquet", SCORES).to_pandas() for name in names}
     test = {name: videos[videos["split"] == "test"] for name, videos in datasets.items()}
@@ -117,13 +116,17 @@ def main() -> None:
     }
     write_json(paths.metrics / "auc.json", auc.pop("difffake"))
     write_json(paths.metrics / "baselines.json", auc)
+    scores = {name: by_method(videos, "anomaly_score") for name, videos in test.items()}
+    write_json(paths.metrics / "calibration.json", alarms(scores, calibration))
     write_json(paths.metrics / "coverage.json", {name: coverage(videos) for name, videos in datasets.items()})
     write_json(paths.metrics / "detail.json", {"protocol": _protocol(params), "datasets": detail})
     roc = [row for name, videos in test.items() for row in roc_rows(name, videos, "anomaly_score")]
     histogram = [row for name, videos in test.items() for row in histogram_rows(name, videos, "anomaly_score")]
     _write_csv(paths.metrics / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
     _write_csv(paths.metrics / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
-    write_text(paths.metrics / "summary.txt", _summary(detail))
+    _write_csv(paths.metrics / "alarms.csv", alarm_rows(scores, calibration), ["dataset", "method", "nominal", "share"])
+    said = describe(calibration, calibration.false_alarm_rate)
+    write_text(paths.metrics / "summary.txt", f"{_summary(detail)}\n{said}\n")
     benchmarks = {name: benchmark(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
     notes = _notes(datasets, test, params)
     trained_on = benchmarks[params.train_dataset] if params.cross_validation.folds == 1 else None

@@ -18,6 +18,7 @@ SchemeName = Literal[tuple(SCHEMES)]
 LayoutName = Literal[tuple(LAYOUTS)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -146,6 +147,10 @@ class AnomalyModel(Section):
     bottleneck: Count
 
 
+class Calibration(Section):
+    false_alarm_rate: Rate
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -164,6 +169,7 @@ class Params(Section):
     train: Train
     pairs: Pairs
     anomaly_model: AnomalyModel
+    calibration: Calibration
 
     @model_validator(mode="after")
     def _train_dataset_is_known(self) -> "Params":

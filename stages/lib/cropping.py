@@ -10,7 +10,9 @@ from stages.lib.faces import FACE_SIZE, crop_face, crop_square, detect_face, det
 from stages.lib.landmarks import make_landmarker
 from stages.lib.tracking import follow_person, person_look
 
-Frames = Callable[[], Iterable[tuple[int, float, np.ndarray]]]  # gives frame_index, time_s, BGR frame, from the first on
+Frames = Callable[
+    [], Iterable[tuple[int, float, np.ndarray]]
+]  # gives frame_index, time_s, BGR frame, from the first on
 
 
 def _faces_of(frames: Frames, select: str) -> Iterator[tuple[int, float, np.ndarray, np.ndarray | None, str | None]]:

@@ -78,6 +78,11 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
         np.save(stream, array)
 
 
+def json_text(content: object) -> str:
+    """JSON, keys sorted, so that equal content is equal text; NaN is refused."""
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: str | Path, content: object) -> None:
-    """Write JSON atomically, keys sorted, so that equal content is equal bytes; NaN is refused."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write :func:`json_text` atomically."""
+    write_text(path, json_text(content))

@@ -1,6 +1,7 @@
 """Frames of a video: which ones to take, decoding them in one pass, and keeping them without loss."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from stages.lib.tables import FRAMES, read_table, write_table
 _ZSTD = pa.Codec("zstd", 1)
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 _IMAGES_PER_SECOND = 25
+_PROGRESS_EVERY = 50  # frames
 _MAX_DECLARED = 1 << 24  # more frames than this is a broken header, not a video (155 hours at 30 fps)
 
 
@@ -67,7 +69,9 @@ def _frame_row(frame_index: int, time_s: float, frame: np.ndarray) -> dict:
     }
 
 
-def _decode(path: Path, wanted: np.ndarray) -> tuple[int, list[dict], tuple[int, int]]:
+def _decode(
+    path: Path, wanted: np.ndarray, on_progress: Callable[[int], None] | None
+) -> tuple[int, list[dict], tuple[int, int]]:
     """One pass in order; only wanted frames are converted and kept. Returns (n_decoded, rows, (width, height))."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     rows, n_decoded, size, pending = [], 0, (0, 0), set(wanted.tolist())
@@ -80,21 +84,27 @@ def _decode(path: Path, wanted: np.ndarray) -> tuple[int, list[dict], tuple[int,
                     size = (frame.shape[1], frame.shape[0])
                     rows.append(_frame_row(n_decoded, time_s, frame))
             n_decoded += 1
+            if on_progress and n_decoded % _PROGRESS_EVERY == 0:
+                on_progress(n_decoded)
     finally:
         capture.release()
     return n_decoded, rows, size
 
 
-def _declared_frames(path: Path) -> int | None:
-    """The container's own count of frames (0 where it has none), or None where the file does not open as a video."""
+def _declared(path: Path) -> tuple[int, float] | None:
+    """The container's own count of frames (0 where it has none) and the seconds they last (0.0 where it doesn't say).
+
+    None where the file does not open as a video.
+    """
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
             return None
-        declared = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        declared, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     finally:
         capture.release()
-    return int(declared) if 0 < declared < _MAX_DECLARED else 0
+    n_declared = int(declared) if 0 < declared < _MAX_DECLARED else 0
+    return n_declared, n_declared / rate if rate > 0 else 0.0
 
 
 def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
@@ -110,13 +120,16 @@ def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
     return video
 
 
-def extract_frames(path: Path, n_frames: int) -> ExtractedVideo:
+def extract_frames(
+    path: Path, n_frames: int, max_seconds: float = math.inf, on_progress: Callable[[int, int], None] | None = None
+) -> ExtractedVideo:
     """``n_frames`` equally spaced frames of a video or of a folder of frames, at native resolution, decoded once and in order.
 
     The container's frame count says which frames to take; where it turns out wrong (a cut-off file, a container
     without a count) a second pass takes them by the true count. What cannot be used has a ``reject_reason``:
-    ``missing_file``, ``empty_file``, ``unreadable`` (no video could be opened) or ``no_frames``. A video that
-    ends more than 5 % early is used, and noted as ``truncated``.
+    ``missing_file``, ``empty_file``, ``unreadable`` (no video could be opened), ``no_frames``, or ``too_long`` (its container
+    says that it lasts more than ``max_seconds``; it isn't decoded). A video that ends more than 5 % early is used, and noted as
+    ``truncated``. ``on_progress`` is called with (frames decoded, frames declared) now and then.
     """
     if path.is_dir():
         return _read_images(path, n_frames)
@@ -124,12 +137,16 @@ def extract_frames(path: Path, n_frames: int) -> ExtractedVideo:
         return ExtractedVideo(reject_reason="missing_file")
     if path.stat().st_size == 0:
         return ExtractedVideo(reject_reason="empty_file")
-    declared = _declared_frames(path)
-    if declared is None:
+    opened = _declared(path)
+    if opened is None:
         return ExtractedVideo(reject_reason="unreadable")
-    n_decoded, rows, size = _decode(path, equally_spaced(declared, n_frames))
+    declared, seconds = opened
+    if seconds > max_seconds:
+        return ExtractedVideo(n_declared=declared, reject_reason="too_long")
+    tell = (lambda n: on_progress(n, declared)) if on_progress else None
+    n_decoded, rows, size = _decode(path, equally_spaced(declared, n_frames), tell)
     if n_decoded != declared:
-        _, rows, size = _decode(path, equally_spaced(n_decoded, n_frames))
+        _, rows, size = _decode(path, equally_spaced(n_decoded, n_frames), tell)
     video = ExtractedVideo(n_decoded, declared, *size, frames=rows)
     if not rows:
         video.reject_reason = "no_frames"

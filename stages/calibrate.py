@@ -1,0 +1,71 @@
+"""calibrate: keep with the models what their scores mean: those of real videos that no model was fitted to, and how to use them."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from stages.cli import parse_paths, run
+from stages.lib.calibration import (
+    CALIBRATION,
+    FEWEST_REALS,
+    PAIR_QUANTILES,
+    Calibration,
+    Reals,
+    TrainedOn,
+    describe,
+    model_files,
+    package_versions,
+)
+from stages.lib.files import write_json
+from stages.lib.tables import FACES, PAIR_SCORES, REAL, SCORES, read_table, vectors
+from stages.params import load_params
+
+
+def _n_people(videos: pd.DataFrame) -> int:
+    """How many people are named; 0 where a video names nobody."""
+    return 0 if (videos["identity"] == "").any() else videos["identity"].nunique()
+
+
+def _scores(videos: pd.DataFrame) -> Reals:
+    scored = videos.dropna(subset=["anomaly_score"])
+    return Reals(people=_n_people(scored), scores=sorted(scored["anomaly_score"]))
+
+
+def main() -> None:
+    paths = parse_paths(__doc__, "scores", "pair-scores", "faces", "models")
+    params = load_params()
+    videos = read_table(paths.scores, SCORES).to_pandas()
+    reals = videos[videos["label"] == REAL]
+    train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
+    pairs = read_table(paths.pair_scores, PAIR_SCORES).to_pandas()
+    pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"]
+    faces = read_table(paths.faces / "faces.parquet", FACES, ["video_id", "box"])
+    faces = faces.filter(pc.is_valid(faces["box"]))
+    widths = pd.Series(vectors(faces, "box")[:, 2]).groupby(faces["video_id"].to_numpy()).median()
+    widths = widths[widths.index.isin(pd.concat([train, validation])["video_id"])]
+    calibration = Calibration(
+        seed=params.seed,
+        fusion=params.fusion,
+        frames=params.frames,
+        faces=params.faces,
+        pairs=params.pairs,
+        false_alarm_rate=params.calibration.false_alarm_rate,
+        files=model_files(paths.models, params.faces.landmarks),
+        trained_on=TrainedOn(dataset=params.train_dataset, videos=len(train), people=_n_people(train)),
+        validation=_scores(validation),
+        test=_scores(test),
+        pair_scores=np.quantile(pairs, PAIR_QUANTILES).tolist() if len(pairs) else None,
+        face_px=[float(widths.min()), float(widths.max())] if len(widths) else None,
+        packages=package_versions(),
+    )
+    write_json(paths.models / CALIBRATION, calibration.model_dump())
+    n = len(calibration.validation.scores)
+    if n < FEWEST_REALS:
+        print(
+            f"warning: {params.train_dataset} has {n} scored real videos in its validation split: no verdict can be given"
+        )
+    print(f"{paths.models / CALIBRATION}: {describe(calibration, calibration.false_alarm_rate)}")
+
+
+if __name__ == "__main__":
+    run(main)

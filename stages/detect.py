@@ -1,0 +1,174 @@
+"""detect: say of videos whether their frames differ as those of real videos do, by the models that the pipeline made.
+
+    python -m stages.detect VIDEO_OR_FOLDER … [--json FILE] [--report FILE.html]
+
+Prints a table. Exit code 0: all were scored; 2: some could not be, each with its reason; 1: wrong arguments or models.
+"""
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from stages.cli import run
+from stages.lib.calibration import Calibration, basis, describe, load_calibration, rate_interval, threshold
+from stages.lib.detection import Detector, Seen, look_at
+from stages.lib.errors import InputError
+from stages.lib.files import json_text, write_text
+from stages.lib.runtime import map_videos
+from stages.lib.wording import in_words, limits
+
+STANDARD_OUTPUT = Path("-")
+NOT_ALL_SCORED = 2
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate < 1:
+        raise ValueError
+    return rate
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "videos", nargs="+", type=Path, metavar="VIDEO_OR_FOLDER", help="of a folder, all files below it"
+    )
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the models (default: models)")
+    parser.add_argument(
+        "--false-alarm-rate", type=_rate, metavar="RATE", help="share of real videos to be called anomalous, in (0, 1)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all there is to know; - is standard output")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write a page with pictures (HTML); - is standard output"
+    )
+    parser.add_argument("--frames", action="store_true", help="each folder holds the frames of one video, as images")
+    parser.add_argument("--max-minutes", type=float, default=np.inf, metavar="N", help="pass over longer videos")
+    arguments = parser.parse_args()
+    if arguments.json == arguments.report == STANDARD_OUTPUT:
+        parser.error("only one of --json and --report can go to standard output")
+    return arguments
+
+
+def _listed(paths: list[Path], are_frames: bool) -> Iterator[Path]:
+    """Every file that is asked for: of folders all below them but hidden ones, which are counted and said."""
+    for path in paths:
+        if not path.is_dir() or are_frames:
+            yield path
+            continue
+        below = [one for one in sorted(path.rglob("*")) if one.is_file()]
+        hidden = [one for one in below if any(part.startswith(".") for part in one.relative_to(path).parts)]
+        if hidden:
+            print(f"{path}: {len(hidden)} hidden files passed over ({hidden[0].name}, …)", file=sys.stderr)
+        if len(below) == len(hidden):
+            raise InputError(f"{path}: no file in this folder; name a video or a folder of videos")
+        yield from (one for one in below if one not in set(hidden))
+
+
+def _printable(path: Path) -> str:
+    """A path as text, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _look(calibration: Calibration, max_seconds: float, video: dict) -> Seen:
+    return look_at(video["video_id"], video["path"], calibration, max_seconds)
+
+
+def _look_at_all(videos: list[dict], calibration: Calibration, max_seconds: float) -> Iterator[Seen]:
+    """Each video as it is done: several at once, or one under a progress bar of its frames."""
+    if len(videos) > 1:
+        yield from (seen for _, seen in map_videos(partial(_look, calibration, max_seconds), videos, "detect"))
+        return
+    with tqdm(desc="detect", unit="frame", dynamic_ncols=True, mininterval=0.5) as bar:
+
+        def show(n_decoded: int, n_declared: int) -> None:
+            bar.total = n_declared or None
+            bar.update(n_decoded - bar.n)
+
+        yield look_at(videos[0]["video_id"], videos[0]["path"], calibration, max_seconds, show)
+
+
+def _table(verdicts: list[dict]) -> str:
+    rows = [
+        {
+            "video": verdict["video"],
+            "verdict": verdict["decision"],
+            "score": verdict["anomaly_score"],
+            "percentile": verdict["percentile"],
+            "faces": f"{verdict['n_faces']}/{verdict['n_frames']}",
+            "reason": verdict["reason"] or "",
+        }
+        for verdict in verdicts
+    ]
+    table = pd.DataFrame(rows).astype({"score": float, "percentile": float})
+    return table.to_string(
+        index=False, na_rep="-", formatters={"score": "{:.2f}".format, "percentile": "{:.0f}".format}
+    )
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    elif path:
+        write_text(path, text)
+
+
+def _run_as_json(calibration: Calibration, rate: float, warnings: list[str], videos: list[dict]) -> dict:
+    n = len(calibration.validation.scores)
+    return {
+        "false_alarm_rate": rate,
+        "threshold": threshold(calibration.validation.scores, rate),
+        "basis": basis(n, rate),
+        "false_alarm_rate_ci95": rate_interval(n, rate),
+        "calibration": calibration.model_dump(),
+        "rests_on": describe(calibration, rate),
+        "warnings": warnings,
+        "limits": limits(calibration),
+        "videos": videos,
+    }
+
+
+def main() -> None:
+    arguments = _parse()
+    calibration = load_calibration(arguments.models)
+    rate = arguments.false_alarm_rate or calibration.false_alarm_rate
+    listed = dict.fromkeys(_listed(arguments.videos, arguments.frames))
+    videos = [{"video_id": _printable(path), "path": path} for path in listed]
+    report, results, words = None, [], []
+    if arguments.report:
+        from stages.lib.report import Report  # Matplotlib takes a second, which a table has no need of
+
+        report = Report(calibration, rate)
+    # PyTorch and the models load while the first videos are decoded.
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(Detector, arguments.models, calibration)
+        for seen in _look_at_all(videos, calibration, 60 * arguments.max_minutes):
+            verdict = loading.result().judge(seen, rate)
+            results.append(verdict.as_json())
+            headline, sentences = in_words(verdict, calibration, rate)
+            words = [headline, " ".join(sentences), *seen.notes]
+            if report:
+                report.add(verdict)
+    results.sort(key=lambda result: result["video"])
+    warnings = loading.result().warnings()
+    for_people = sys.stderr if STANDARD_OUTPUT in (arguments.json, arguments.report) else sys.stdout
+    print(_table(results), file=for_people)
+    said = (words if len(results) == 1 else []) + [describe(calibration, rate), *warnings, *limits(calibration)]
+    print("", *(textwrap.fill(text, 110) for text in said if text), sep="\n", file=for_people)
+    _write(arguments.json, json_text(_run_as_json(calibration, rate, warnings, results)))
+    if report:
+        _write(arguments.report, report.page(warnings))
+    if any(result["anomaly_score"] is None for result in results):
+        sys.exit(NOT_ALL_SCORED)
+
+
+if __name__ == "__main__":
+    run(main)
