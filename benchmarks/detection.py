@@ -57,7 +57,10 @@ def main() -> None:
             make_video(path, size, seconds)
             plain, with_report = measure(str(path)), measure(str(path), "--report", f"{folder}/report.html")
             for what, (took, memory) in (("table", plain), ("report", with_report)):
-                print(f"{name:>14} ({path.stat().st_size / 1e6:.0f} MB), {what:>6}: {took:6.1f} s, {memory:6.0f} MiB", flush=True)
+                print(
+                    f"{name:>14} ({path.stat().st_size / 1e6:.0f} MB), {what:>6}: {took:6.1f} s, {memory:6.0f} MiB",
+                    flush=True,
+                )
             path.unlink()
 
 

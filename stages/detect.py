@@ -52,6 +52,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--frames", action="store_true", help="each folder holds the frames of one video, as images")
     parser.add_argument("--max-minutes", type=float, default=np.inf, metavar="N", help="pass over longer videos")
+    parser.add_argument("--name", help="what a single video is called in what is written")
     arguments = parser.parse_args()
     if arguments.json == arguments.report == STANDARD_OUTPUT:
         parser.error("only one of --json and --report can go to standard output")
@@ -142,6 +143,10 @@ def main() -> None:
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
     listed = dict.fromkeys(_listed(arguments.videos, arguments.frames))
     videos = [{"video_id": _printable(path), "path": path} for path in listed]
+    if arguments.name:
+        if len(videos) > 1:
+            raise InputError(f"--name is for a single video, and there are {len(videos)}; leave it out")
+        videos[0]["video_id"] = arguments.name
     report, results, words = None, [], []
     if arguments.report:
         from stages.lib.report import Report  # Matplotlib takes a second, which a table has no need of

