@@ -1,6 +1,7 @@
 """Small seeded inputs that the tests make: videos of a portrait that moves, of texture, of two people."""
 
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -98,3 +99,19 @@ def ran(tmp_path_factory) -> Path:
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "ran")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium, or a skip that says why."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    quiet = ("quic", "background-networking", "component-update", "sync")  # nothing but what a test asks for
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", *(f"--disable-{feature}" for feature in quiet)]
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        yield browser
+        browser.close()

@@ -249,7 +249,7 @@ class Detector:
             frame_rejects=json.loads(row["frame_rejects"]),
         )
         if not verdict.reject_reason:
-            self._place(verdict, float(row["anomaly_score"]), rate)
+            place_among_reals(verdict, float(row["anomaly_score"]), calibration, rate)
         if verdict.reject_reason:
             counts = {"n_faces": len(faces), "n_frames": len(seen.faces), "min_faces": calibration.pairs.min_faces}
             verdict.reason = REASONS[verdict.reject_reason].format(**counts)
@@ -258,35 +258,32 @@ class Detector:
     def _scores(self, model: str, vectors: np.ndarray) -> np.ndarray:
         return anomaly_scores(self._models[model], vectors, np.zeros(len(vectors)))
 
-    def _place(self, verdict: Verdict, score: float, rate: float) -> None:
-        """Say where a score stands among the validation reals, and how sure that is."""
-        reals, seen = np.array(self.calibration.validation.scores), verdict.seen
-        verdict.anomaly_score, limit = score, threshold(reals, rate)
-        of_pairs = [pair.anomaly_score for pair in verdict.pairs]
-        if len(of_pairs) > 1:
-            drawn = bootstrap((of_pairs,), np.mean, n_resamples=1000, method="percentile", rng=np.random.default_rng(0))
-            verdict.interval = tuple(float(end) for end in drawn.confidence_interval)
-        self._note_face_size(seen)
-        if limit is None:
-            verdict.reject_reason = "uncalibrated"
-            return
-        verdict.decision = ANOMALOUS if score > limit else NOT_ANOMALOUS
-        verdict.percentile, verdict.p_value = percentile(reals, score), p_value(reals, score, rate)
-        if verdict.interval and verdict.interval[0] <= limit < verdict.interval[1]:
-            seen.notes.append(
-                "Borderline: with other pairs of this video's frames the score might have come out on the other side of the threshold."
-            )
 
-    def _note_face_size(self, seen: Seen) -> None:
-        if self.calibration.face_px is None:
-            return
-        width = float(np.median([row["box"][2] for row in seen.faces if row["reject_reason"] is None]))
-        least, greatest = self.calibration.face_px
+def place_among_reals(verdict: Verdict, score: float, calibration: Calibration, rate: float) -> None:
+    """Say in ``verdict`` where a score stands among the validation reals, and how sure that is."""
+    reals, notes = np.array(calibration.validation.scores), verdict.seen.notes
+    verdict.anomaly_score, limit = score, threshold(reals, rate)
+    of_pairs = [pair.anomaly_score for pair in verdict.pairs]
+    if len(of_pairs) > 1:
+        drawn = bootstrap((of_pairs,), np.mean, n_resamples=1000, method="percentile", rng=np.random.default_rng(0))
+        verdict.interval = tuple(float(end) for end in drawn.confidence_interval)
+    if calibration.face_px:
+        width = float(np.median([row["box"][2] for row in verdict.seen.faces if row["reject_reason"] is None]))
+        least, greatest = calibration.face_px
         if not least / _OTHER_SIZE <= width <= greatest * _OTHER_SIZE:
-            seen.notes.append(
+            notes.append(
                 f"The face is {width:.0f} px wide; those that the model was trained and calibrated on are {least:.0f} to "
                 f"{greatest:.0f} px. The score may mean less."
             )
+    if limit is None:
+        verdict.reject_reason = "uncalibrated"
+        return
+    verdict.decision = ANOMALOUS if score > limit else NOT_ANOMALOUS
+    verdict.percentile, verdict.p_value = percentile(reals, score), p_value(reals, score, rate)
+    if verdict.interval and verdict.interval[0] <= limit < verdict.interval[1]:
+        notes.append(
+            "Borderline: with other pairs of this video's frames the score might have come out on the other side of the threshold."
+        )
 
 
 def _pipelines_row(seen: Seen, frame_scores: pd.DataFrame, pair_scores: np.ndarray) -> pd.Series:

@@ -1,0 +1,135 @@
+"""The report: what is in it, and how it behaves in a real browser."""
+
+import re
+
+import numpy as np
+import pytest
+
+from stages.lib import report as report_module
+from stages.lib.detection import Verdict
+from stages.lib.report import Report
+from tests.detection import calibration_of, seen_of, verdict_of
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
+CALIBRATION = calibration_of([1.0, 1.5, 2.0, 1.2], test=[1.1, 1.9])
+
+
+def _unscored(name: str, n_faces: int, reason: str) -> Verdict:
+    return Verdict(
+        seen_of(name, n_faces, dropped=2), "cannot tell", reason, n_faces=n_faces, reason=f"because {reason}"
+    )
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """A report of four videos: anomalous, not anomalous with notes, too few faces, unreadable."""
+    report = Report(CALIBRATION, 0.05)
+    report.add(verdict_of(seen_of(HOSTILE), [9.0, 5.0, 7.0, 3.0, 20.0], CALIBRATION))
+    real = seen_of("real.mp4", dropped=2, face_px=400)
+    real.notes.append("The file ends early: 3 of 9 frames can be decoded.")
+    real = verdict_of(real, [1.0, 2.0, 1.5, 1.0, 2.0], CALIBRATION)
+    real.frame_rejects = {"no_face": 2}
+    report.add(real)
+    report.add(_unscored("few.mp4", 2, "too_few_faces"))
+    report.add(_unscored("text.mp4", 0, "unreadable"))
+    return report.page(["torch is 9 here"])
+
+
+@pytest.fixture(scope="module")
+def address(page, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path.as_uri()
+
+
+def test_it_says_the_verdict_its_limits_and_what_they_rest_on(page):
+    text = re.sub(r"<[^>]*>|data:\S*", " ", page)
+    for part in (
+        "4 videos: 1 anomalous, 2 cannot tell, 1 not anomalous",
+        "higher than those of 4 of 4 real videos",
+        "fewer than 1 in 5 would be expected to score as high",
+        "not proof that it is fake",
+        "not proof that the video is real",
+        "Cannot tell: because too_few_faces",
+        "The face is 400 px wide",
+        "The file ends early",
+        "Achieved on real test videos: 0 of 2",
+        "generated as a whole",
+        "trained on the rendered demo alone",
+        "torch is 9 here",
+        "0" * 64,
+        "no frontal face found",
+        "1.20, 1.40 s",
+    ):
+        assert part in text, part
+
+
+def test_the_most_anomalous_pairs_come_first_with_their_frames(page):
+    section = page.split('<section id="video-1"')[1].split("</section>")[0]
+    assert re.findall(r"Anomaly score (\S+)</p>", section) == ["20.00", "9.00", "7.00"]
+    assert re.findall(r"<figcaption>(Frame \d+, at \S+) s<", section)[:2] == ["Frame 20, at 0.80", "Frame 25, at 1.00"]
+    assert section.count('alt="Face at ') == 6
+
+
+def test_it_needs_nothing_else_and_runs_nothing(page):
+    assert "<script" not in page and "onerror=alert(2)>" not in page
+    assert all(target.startswith(("data:image/", "#")) for target in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert "url(" not in page and "@import" not in page and "default-src 'none'" in page
+
+
+def test_of_many_videos_only_the_most_anomalous_keep_their_pictures(monkeypatch):
+    monkeypatch.setattr(report_module, "MOST_PICTURED", 2)
+    report = Report(CALIBRATION, 0.05)
+    for name, score in (("a", 5.0), ("b", 1.0), ("c", 9.0), ("d", 7.0)):
+        report.add(verdict_of(seen_of(name), [score] * 5, CALIBRATION))
+    page = report.page([])
+    sections = {re.search(r"-name\">(\w)</h2>", part)[1]: part for part in page.split("<section ")[1:]}
+    assert list(sections) == ["c", "d", "a", "b"]
+    assert {name for name, part in sections.items() if "<img" in part} == {"c", "d"}
+    assert all("only the 2 most anomalous" in sections[name] for name in "ab")
+
+
+@pytest.mark.parametrize("scores", [[1e9] * 5, [-1e9, -1e8, -1e9, -1e9, -1e9], [2.0] * 5])
+def test_any_score_can_be_drawn(scores):
+    report = Report(CALIBRATION, 0.05)
+    report.add(verdict_of(seen_of("v"), scores, CALIBRATION))
+    assert f"{np.mean(scores):.2f}" in report.page([])
+
+
+@pytest.mark.parametrize("width", [375, 1200])
+def test_in_a_browser_everything_is_seen_at_any_width(browser, address, width):
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    told, asked = [], []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    assert told == [] and [url for url in asked if not url.startswith("data:")] == [address]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.evaluate("document.images.length") > 20
+    assert page.get_by_role("heading", name="<script>").inner_text() == HOSTILE
+    page.get_by_role("link", name="text.mp4").click()
+    assert page.get_by_role("region", name="text.mp4").is_visible()
+    page.close()
+
+
+def test_a_screen_reader_finds_nothing_unnamed(browser, address):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": 375, "height": 800})
+    page.goto(address)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert all(page.evaluate("[...document.images].map(image => image.alt.length > 8)"))
+    page.close()
+
+
+def test_it_prints(browser, address, tmp_path):
+    page = browser.new_page()
+    page.goto(address)
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.querySelector('.verdict')).breakInside") == "avoid"
+    assert (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page\n") >= 4  # a page for each video at least
+    page.close()
