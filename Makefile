@@ -1,10 +1,11 @@
-# make repro: the whole pipeline on the built-in demo. make test: the tests. Both set themselves up.
+# make repro: the whole pipeline on the built-in demo. make test: the tests. make detect VIDEO=…: is this video fake? All set
+# themselves up.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test bench preset tables
+.PHONY: repro test detect app bench preset tables
 repro: .venv/.installed
 	python -m stages.params
 	dvc repro
@@ -16,10 +17,20 @@ test: .venv/.installed-dev
 	ruff check .
 	python -m pytest
 
+# VIDEO: a file or a folder; ARGS="--report report.html --json result.json". Without a model the demo's is made first.
+detect: .venv/.installed models/calibration.json
+	$(if $(VIDEO),,$(error name a video or a folder: make detect VIDEO=clip.mp4))
+	python -m stages.detect "$(VIDEO)" $(ARGS)
+
+# The same as a web page on this machine.
+app: .venv/.installed-app models/calibration.json
+	python -m stages.app $(ARGS)
+
 bench: .venv/.installed-dev
 	python -m benchmarks.throughput
 	python -m benchmarks.indexing
 	python -m benchmarks.mixture
+	python -m benchmarks.detection
 
 # The paper's comparisons as DVC experiments; ARGS="--only fusion --folds 3" runs a part, cross-validated.
 tables: .venv/.installed
@@ -34,6 +45,13 @@ preset: .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/.installed-dev: requirements-dev.txt .venv/.installed
+.venv/.installed-dev: requirements-dev.txt requirements-app.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+.venv/.installed-app: requirements-app.txt .venv/.installed
+	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-app.txt
+	touch $@
+
+models/calibration.json: | .venv/.installed
+	dvc repro calibrate

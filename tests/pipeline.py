@@ -81,7 +81,7 @@ def change_params(folder: Path, change) -> None:
 
 
 def tiny(params) -> None:
-    params["demo"].update(train_people=2, val_people=1, test_people=2, min_frames=24, max_frames=26)
+    params["demo"].update(train_people=2, val_people=3, test_people=2, min_frames=24, max_frames=26)
     params["frames"].update(per_video=8)
     params["synthesis"].update(variants=1)
     params["backbone"].update(name="test_resnet", input_size=64)

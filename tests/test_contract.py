@@ -31,6 +31,7 @@ def test_stages_are_the_designs():
         "fuse_pairs",
         "fit_anomaly_model",
         "score_videos",
+        "calibrate",
         "evaluate",
     ]
     assert per_dataset == {"index_videos", "extract_frames", "crop_faces", "embed_faces", "fuse_pairs", "score_videos"}
@@ -96,7 +97,7 @@ def test_a_stages_command_names_every_path_it_declares(name):
         assert any(f" {parent}" in stage["cmd"] or f'"{parent}"' in stage["cmd"] for parent in parents), path
 
 
-@pytest.mark.parametrize("name", ["fuse_pairs", "fit_anomaly_model", "score_videos", "evaluate"])
+@pytest.mark.parametrize("name", ["fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate"])
 def test_nothing_after_embedding_imports_torch(name):
     code = f"import sys, stages.{name}, stages.lib.anomaly as a; a._skops_io(); sys.exit(bool({{'torch', 'timm'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -197,7 +197,10 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
             raise InputError(
                 f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`"
             )
-        return skops_io.load(path, trusted=_OWN_TYPES)
+        models = skops_io.load(path, trusted=_OWN_TYPES)
+        if set(models) != {DIFFERENTIAL, SINGLE_FRAME} or not all(type(model) is Pipeline for model in models.values()):
+            raise TypeError(f"expected the pipelines {DIFFERENTIAL} and {SINGLE_FRAME}")
+        return models
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways

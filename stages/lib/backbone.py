@@ -148,6 +148,8 @@ def load_backbone(path: Path, device: torch.device) -> tuple[torch.nn.Module, Ba
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             config = BackboneConfig(**json.loads((file.metadata() or {})["config"]))
+        if not timm.is_model(config.name):  # timm would look for some names on a hub
+            raise ValueError(f"timm {timm.__version__} has no network '{config.name}'")
         model = _create(config.name, config.input_size)
         model.load_state_dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -25,9 +25,11 @@ from stages.lib.calibration import (
     threshold,
 )
 from stages.lib.cropping import crop_video
+from stages.lib.errors import InputError
 from stages.lib.faces import detect_faces
 from stages.lib.fusion import FUSIONS, Features, draw_pairs
 from stages.lib.scoring import score_videos
+from stages.lib.tables import N_APPEARANCE
 from stages.lib.tracking import follow_person, person_look
 from stages.lib.video import decompress_frame, extract_frames
 from stages.lib.wording import ANOMALOUS, CANNOT_TELL, NOT_ANOMALOUS, REASONS
@@ -212,6 +214,21 @@ class Detector:
         self._embed, self._device = embed, pick_device()
         self._backbone, self._config = load_backbone(folder / BACKBONE, self._device)
         self._models = load_anomaly_models(folder / ANOMALY_MODEL)
+        self._check_widths(folder / ANOMALY_MODEL)
+
+    def _check_widths(self, path: Path) -> None:
+        """Raise where the anomaly models don't take what the backbone and the fusion give."""
+        nothing = Features(
+            np.zeros((1, self._config.embedding_dim)), np.zeros(1, np.float32), np.zeros((1, N_APPEARANCE), np.float32)
+        )
+        fused = FUSIONS[self.calibration.fusion](nothing, nothing)
+        for name, given in ((DIFFERENTIAL, fused), (SINGLE_FRAME, nothing.embedding)):
+            taken = getattr(self._models[name], "n_features_in_", None)
+            if taken != given.shape[1]:
+                raise InputError(
+                    f"{path}: its {name} model takes vectors of {taken} numbers, but the backbone and fusion "
+                    f"'{self.calibration.fusion}' give {given.shape[1]}: they are not of one run; run `dvc repro`"
+                )
 
     def warnings(self) -> list[str]:
         """What is different from where the model was calibrated: versions of the packages that compute scores."""

@@ -11,7 +11,6 @@ import cv2
 import jinja2
 import matplotlib
 import numpy as np
-from markupsafe import Markup
 
 from stages.lib.calibration import Calibration, describe, threshold
 from stages.lib.detection import Verdict, encode_jpeg
@@ -33,12 +32,12 @@ _SVG = {"svg.hashsalt": "difffake", "font.size": 11}
 
 @dataclass
 class _Entry:
-    """A video in the report: its row of the table, and its section with and without pictures."""
+    """A video in the report: its row of the table, and its section (Jinja's markup) with and without pictures."""
 
     row: dict[str, str]
     score: float
-    pictured: Markup | None
-    plain: Markup
+    pictured: str | None
+    plain: str
 
 
 class Report:
@@ -95,7 +94,7 @@ class Report:
         facts += [(f"SHA-256 of {name}", digest) for name, digest in calibration.files.items()]
         return facts + [("Calibrated with", ", ".join(f"{name} {v}" for name, v in calibration.packages.items()))]
 
-    def _section(self, name: str, verdict: Verdict, pictures: dict) -> Markup:
+    def _section(self, name: str, verdict: Verdict, pictures: dict) -> str:
         """A video's section; without ``pictures``, one that says so where there would be some."""
         headline, sentences = in_words(verdict, self._calibration, self._rate)
         omitted = bool(verdict.seen.view) and not pictures

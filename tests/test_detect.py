@@ -1,0 +1,283 @@
+"""detect against the pipeline's own scores, and fed with what people feed it.
+
+One copy of the repository is run once (session fixture); its tiny models are not meant to be right.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from stages.lib.anomaly import load_anomaly_models, save_anomaly_models
+from stages.lib.backbone import load_backbone
+from stages.lib.calibration import load_calibration, sha256
+from stages.lib.detection import Detector, Verdict, look_at
+from stages.lib.errors import InputError
+from stages.lib.files import write_json
+from tests.conftest import face_frames, noise_frames, portrait, write_video
+from tests.pipeline import read_json, run
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+def _detect(folder: Path, *arguments: str | Path, code: int = 0) -> tuple[str, dict | None]:
+    """What `detect` prints, and its JSON, where it is asked for as the last argument."""
+    done = run(folder, "python", "-m", "stages.detect", *map(str, arguments), check=False)
+    assert done.returncode == code, done.stderr[-3000:]
+    target = Path(arguments[-1])
+    return done.stdout + (done.stderr if code == 1 else ""), read_json(
+        folder / target
+    ) if target.suffix == ".json" else None
+
+
+@pytest.fixture(scope="module")
+def detector(ran) -> Detector:
+    return Detector(ran / "models", load_calibration(ran / "models"))
+
+
+def _judge(detector: Detector, path: Path, **options: float) -> Verdict:
+    return detector.judge(look_at(path.name, path, detector.calibration, **options), 0.05)
+
+
+@pytest.mark.parametrize("name", ["demo", "messy"])
+def test_every_video_has_the_pipelines_score_or_its_reason(ran, tmp_path, name):
+    root = read_params(ran)["datasets"][name]["root"]
+    code = 2 if name == "messy" else 0
+    videos = [root] if name == "messy" else [f"{root}/{split}" for split in ("train", "val", "test")]
+    _, found = _detect(ran, *videos, "--report", tmp_path / "r.html", "--json", tmp_path / "o.json", code=code)
+    found = {video["video"].removeprefix(f"{root}/"): video for video in found["videos"]}
+    pipeline = {row["video_id"]: row for row in pq.read_table(ran / f"data/scores/{name}.parquet").to_pylist()}
+    assert found.pop("manifest.csv", {"reject_reason": "unreadable"})["reject_reason"] == "unreadable"
+    assert set(found) == {video_id for video_id, row in pipeline.items() if row["reject_reason"] != "missing_file"}
+    for video_id, video in found.items():
+        row = pipeline[video_id]
+        assert (video["anomaly_score"], video["reject_reason"]) == (row["anomaly_score"], row["reject_reason"]), (
+            video_id
+        )
+        assert (video["n_pairs"], video["n_faces"], video["frame_rejects"]) == (
+            row["n_pairs"], row["n_faces"], json.loads(row["frame_rejects"]),
+        )  # fmt: skip
+    assert sum(video["anomaly_score"] is not None for video in found.values()) >= 5
+
+
+def read_params(folder: Path) -> dict:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(folder / "params.yaml")
+
+
+def test_a_renamed_video_keeps_its_score_and_one_is_explained_in_words(ran, tmp_path):
+    shutil.copyfile(ran / "inputs/messy/good.mp4", tmp_path / "Ein Übung\n\x1b[31m.mov")
+    said, found = _detect(ran, *tmp_path.glob("*.mov"), "--false-alarm-rate", "0.3", "--json", tmp_path / "o.json")
+    pipeline = pq.read_table(ran / "data/scores/messy.parquet").to_pandas().set_index("video_id")
+    (video,) = found["videos"]
+    assert video["anomaly_score"] == pipeline.loc["good.mp4", "anomaly_score"]
+    assert video["sha256"] == sha256(ran / "inputs/messy/good.mp4")
+    assert np.mean([pair["anomaly_score"] for pair in video["pairs"]]) == pytest.approx(video["anomaly_score"])
+    low, high = video["anomaly_score_interval"]
+    assert low <= video["anomaly_score"] <= high
+    assert (video["decision"] == "anomalous") == (video["anomaly_score"] > found["threshold"])
+    assert found["false_alarm_rate"] == 0.3 and found["calibration"]["validation"]["people"] == 3
+    said = " ".join(said.split())
+    for part in ("Its anomaly score", "30.0%", "3 real validation videos of 3 people", "not proof", "Out of its scope"):
+        assert part in said, part
+
+
+def test_the_default_rate_is_the_params_and_the_settings_are_the_models(ran, tmp_path):
+    calibration = load_calibration(ran / "models")
+    params = read_params(ran)
+    assert calibration.false_alarm_rate == params["calibration"]["false_alarm_rate"]
+    assert calibration.frames.per_video == params["frames"]["per_video"] and calibration.fusion == params["fusion"]
+    scores = pq.read_table(ran / "data/scores/demo.parquet").to_pandas().query("label == 'real'")
+    for name, reals in (("val", calibration.validation), ("test", calibration.test)):
+        assert reals.scores == sorted(scores.query(f"split == '{name}'")["anomaly_score"])
+    assert (calibration.trained_on.dataset, calibration.trained_on.videos) == ("demo", 2)
+    metrics = read_json(ran / "metrics/calibration.json")
+    assert metrics["nominal"] == 0.05 and metrics["datasets"]["demo"]["n_real"] == 2
+
+
+def _still(path: Path) -> None:
+    cv2.imwrite(str(path), portrait())
+
+
+def _truncated(path: Path) -> None:
+    whole = write_video(path.with_name("whole.avi"), face_frames(60), codec="MJPG")
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    whole.unlink()
+
+
+def _headless(path: Path) -> None:
+    """An MP4 whose index, at its end, is cut off."""
+    write_video(path, face_frames(30))
+    path.write_bytes(path.read_bytes()[:-3000])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason", "words"),
+    [
+        ("text.mp4", lambda path: path.write_text("not a video\n" * 100), "unreadable", "another kind of file, or damaged"),
+        ("empty.mp4", lambda path: path.touch(), "empty_file", "empty"),
+        ("headless.mp4", _headless, "unreadable", "damaged"),
+        ("three.mp4", lambda path: write_video(path, face_frames(3)), "too_few_faces", "found in 3 of 3 frames looked at, and 4"),
+        ("none.mp4", lambda path: write_video(path, noise_frames(20)), "no_face", "no frontal face"),
+        ("still.jpg", _still, "single_frame", "a single image"),
+        ("still.png", _still, "single_frame", "a single image"),
+        ("gone.mp4", lambda path: None, "missing_file", "no such file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_judged_says_why(detector, tmp_path, name, make, reason, words):
+    make(tmp_path / name)
+    verdict = _judge(detector, tmp_path / name)
+    assert (verdict.decision, verdict.reject_reason, verdict.anomaly_score) == ("cannot tell", reason, None)
+    assert words in verdict.reason
+
+
+def test_a_truncated_video_is_judged_by_what_is_there_and_said_to_be(detector, tmp_path):
+    _truncated(tmp_path / "v.avi")
+    verdict = _judge(detector, tmp_path / "v.avi")
+    assert verdict.anomaly_score is not None and "ends early" in verdict.seen.notes[0]
+
+
+def test_a_large_video_is_judged(detector, tmp_path):
+    write_video(tmp_path / "v.mp4", [cv2.resize(frame, (3840, 2160)) for frame in face_frames(8, (240, 426))])
+    verdict = _judge(detector, tmp_path / "v.mp4")
+    assert verdict.seen.extracted["width"] == 3840 and verdict.n_faces == 8 and verdict.anomaly_score is not None
+
+
+def test_several_people_are_noted(detector, tmp_path):
+    beside = [np.hstack([frame, frame[:, 10:250]]) for frame in face_frames(20)]
+    assert any(
+        "More than one face is in view" in note
+        for note in _judge(detector, write_video(tmp_path / "a.mp4", beside)).seen.notes
+    )
+    tinted = [np.clip(frame * (0.3, 0.8, 1.6), 0, 255).astype(np.uint8) for frame in face_frames(10)]
+    notes = _judge(detector, write_video(tmp_path / "b.mp4", face_frames(10) + tinted)).seen.notes
+    assert any("may not all be one person's" in note for note in notes)
+    notes = _judge(detector, write_video(tmp_path / "c.mp4", face_frames(20))).seen.notes
+    assert not any("person" in note or "in view" in note for note in notes)
+
+
+def test_a_video_that_is_too_long_is_not_decoded(detector, tmp_path):
+    path = write_video(tmp_path / "v.mp4", face_frames(50))
+    verdict = _judge(detector, path, max_seconds=1.9)
+    assert (verdict.reject_reason, verdict.seen.extracted["n_decoded"]) == ("too_long", 0)
+    assert _judge(detector, path, max_seconds=2.1).anomaly_score is not None
+
+
+def test_a_model_calibrated_on_one_video_scores_but_does_not_decide(ran, detector, tmp_path):
+    one = detector.calibration.validation.model_copy(update={"scores": [1.0]})
+    uncalibrated = Detector(ran / "models", detector.calibration.model_copy(update={"validation": one}))
+    verdict = _judge(uncalibrated, ran / "inputs/messy/good.mp4")
+    assert (verdict.decision, verdict.reject_reason) == ("cannot tell", "uncalibrated")
+    assert verdict.anomaly_score is not None and "fewer than two real videos" in verdict.reason
+
+
+def test_of_a_folder_of_50_mixed_files_none_is_lost(ran, tmp_path):
+    good = [ran / "inputs/messy/good.mp4", ran / "inputs/messy/few faces.mp4"]
+    makers = [
+        lambda path: shutil.copyfile(good[0], path.with_suffix(".mp4")),
+        lambda path: shutil.copyfile(good[1], path.with_suffix(".mp4")),
+        lambda path: path.with_suffix(".txt").write_text("notes"),
+        lambda path: _still(path.with_suffix(".jpg")),
+        lambda path: path.with_suffix(".mp4").write_bytes(np.random.default_rng(0).bytes(5000)),
+    ]
+    folder = tmp_path / "mixed"
+    for number in range(50):
+        (folder / f"d{number % 3}").mkdir(parents=True, exist_ok=True)
+        makers[number % 5](folder / f"d{number % 3}" / f"file {number}")
+    (folder / ".hidden").write_text("x")
+    said, found = _detect(ran, folder, "--json", tmp_path / "o.json", code=2)
+    assert len(found["videos"]) == 50
+    reasons = [video["reject_reason"] for video in found["videos"]]
+    assert {reason: reasons.count(reason) for reason in set(reasons)} == {
+        None: 10, "too_few_faces": 10, "unreadable": 20, "single_frame": 10,
+    }  # fmt: skip
+    assert len([line for line in said.splitlines() if "file " in line and str(folder) in line]) == 50
+
+
+def test_a_folder_of_frames_is_a_video_where_it_is_said_to_be_one(ran, tmp_path):
+    for number, frame in enumerate(face_frames(12)):
+        (tmp_path / "clip").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"clip/{number:03}.png"), frame)
+    _, found = _detect(ran, tmp_path / "clip", "--frames", "--json", tmp_path / "o.json")
+    (video,) = found["videos"]
+    assert video["anomaly_score"] is not None and video["n_faces"] == 8 and video["sha256"] is None
+
+
+def test_json_and_report_go_to_standard_output_and_the_table_elsewhere(ran, tmp_path):
+    said, _ = _detect(ran, "inputs/messy/good.mp4", "--json", "-")
+    assert json.loads(said)["videos"][0]["video"] == "inputs/messy/good.mp4"
+    said, _ = _detect(ran, "inputs/messy/good.mp4", "--name", "=x <b>", "--report", "-")
+    assert said.startswith("<!DOCTYPE html>") and said.endswith("</html>\n") and ">=x &lt;b&gt;</h2>" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models", "nowhere", "x.mp4"], r"nowhere/calibration.json: no such file; run `dvc repro calibrate`"),
+        (["stages", "--name", "x"], r"--name is for a single video"),
+    ],
+)
+def test_wrong_arguments_end_with_one_message(ran, arguments, message):
+    said, _ = _detect(ran, *arguments, code=1)
+    assert re.search(message, said) and "Traceback" not in said
+
+
+@pytest.mark.parametrize("rate", ["0", "1", "5%", "nan"])
+def test_a_rate_out_of_range_is_refused(ran, rate):
+    assert "invalid" in run(ran, "python", "-m", "stages.detect", "x", "--false-alarm-rate", rate, check=False).stderr
+
+
+def _tampered(ran: Path, folder: Path, name: str, content: bytes) -> Path:
+    """The models with one file changed, and a calibration that was made to agree with it."""
+    shutil.copytree(ran / "models", folder / "models")
+    (folder / "models" / name).write_bytes(content)
+    calibration = read_json(folder / "models/calibration.json")
+    calibration["files"][name] = sha256(folder / "models" / name)
+    write_json(folder / "models/calibration.json", calibration)
+    return folder / "models"
+
+
+@pytest.mark.parametrize("name", ["backbone.safetensors", "anomaly_model.skops"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
+def test_a_damaged_model_is_an_error_even_where_the_checksums_agree(ran, tmp_path, name, damage):
+    whole = (ran / "models" / name).read_bytes()
+    middle = len(whole) // 3 if name.endswith("skops") else 20
+    content = {
+        "truncated": whole[: len(whole) // 2],
+        "flipped": whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle : middle + 200]) + whole[middle + 200 :],
+        "empty": b"",
+        "text": b"models\n" * 100,
+    }[damage]
+    models = _tampered(ran, tmp_path, name, content)
+    with pytest.raises(InputError, match=rf"{name}: .*run `dvc repro`"):
+        Detector(models, load_calibration(models))
+
+
+def test_an_anomaly_model_of_another_backbone_or_kind_is_an_error(ran, tmp_path):
+    models = load_anomaly_models(ran / "models/anomaly_model.skops")
+    for number, wrong in enumerate(
+        ({"differential": models["differential"]}, [1, 2], {**models, "single_frame": models["differential"]})
+    ):
+        save_anomaly_models(tmp_path / f"{number}.skops", wrong)
+        folder = _tampered(
+            ran, tmp_path / str(number), "anomaly_model.skops", (tmp_path / f"{number}.skops").read_bytes()
+        )
+        with pytest.raises(InputError, match="anomaly_model.skops"):
+            Detector(folder, load_calibration(folder))
+
+
+def test_loading_a_backbone_never_asks_a_hub(ran, tmp_path):
+    import safetensors.torch
+    import torch
+
+    tensors = safetensors.torch.load_file(ran / "models/backbone.safetensors")
+    config = {"name": "hf-hub:somebody/model", "input_size": 64, "embedding_dim": 512}
+    safetensors.torch.save_file(tensors, tmp_path / "b.safetensors", metadata={"config": json.dumps(config)})
+    with pytest.raises(InputError, match="hf-hub:somebody/model"):
+        load_backbone(tmp_path / "b.safetensors", torch.device("cpu"))
