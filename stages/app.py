@@ -22,7 +22,7 @@ from waitress import create_server
 from werkzeug.exceptions import HTTPException
 
 from stages.cli import run
-from stages.detect import NOT_ALL_SCORED
+from stages.detect import NOT_ALL_SCORED, printable
 from stages.lib.calibration import describe, load_calibration
 from stages.lib.errors import InputError
 from stages.lib.wording import limits
@@ -77,8 +77,7 @@ def analyse(upload: IO[bytes], name: str, models: Path, limits: Limits) -> bytes
 
 def _readable(name: str) -> str:
     """A file's name as its sender gave it, without what a terminal or a path could trip over."""
-    name = Path(name.replace("\\", "/")).name[:_LONGEST_NAME]
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name) or "video"
+    return printable(Path(name.replace("\\", "/")).name[:_LONGEST_NAME]) or "video"
 
 
 def create_app(models: Path, allowed: Limits) -> Flask:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -30,15 +31,25 @@ STANDARD_OUTPUT = Path("-")
 NOT_ALL_SCORED = 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments end with 1, as all bad input: 2, which argparse takes, says here that some videos weren't scored."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see python -m stages.detect --help")
+
+
 def _rate(text: str) -> float:
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
     if not 0 < rate < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"'{text}' is no share between 0 and 1, such as 0.05")
     return rate
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "videos", nargs="+", type=Path, metavar="VIDEO_OR_FOLDER", help="of a folder, all files below it"
     )
@@ -74,9 +85,18 @@ def _listed(paths: list[Path], are_frames: bool) -> Iterator[Path]:
         yield from (one for one in below if one not in set(hidden))
 
 
-def _printable(path: Path) -> str:
-    """A path as text, whatever bytes it is made of."""
-    return os.fsencode(path).decode("utf-8", "replace")
+def printable(text: str) -> str:
+    """Text without what would move a terminal's cursor, or worse."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _check_targets(targets: list[Path | None], videos: list[Path]) -> None:
+    """Raise where writing would replace a folder or one of the videos."""
+    for target in targets:
+        if target and target.is_dir():
+            raise InputError(f"{target} is a folder; name a file to write")
+        if target and target.resolve() in {video.resolve() for video in videos}:
+            raise InputError(f"{target} is one of the videos, and would be overwritten; name another file")
 
 
 def _look(calibration: Calibration, max_seconds: float, video: dict) -> Seen:
@@ -100,7 +120,7 @@ def _look_at_all(videos: list[dict], calibration: Calibration, max_seconds: floa
 def _table(verdicts: list[dict]) -> str:
     rows = [
         {
-            "video": verdict["video"],
+            "video": printable(verdict["video"]),
             "verdict": verdict["decision"],
             "score": verdict["anomaly_score"],
             "percentile": verdict["percentile"],
@@ -141,8 +161,9 @@ def main() -> None:
     arguments = _parse()
     calibration = load_calibration(arguments.models)
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
-    listed = dict.fromkeys(_listed(arguments.videos, arguments.frames))
-    videos = [{"video_id": _printable(path), "path": path} for path in listed]
+    listed = list(dict.fromkeys(_listed(arguments.videos, arguments.frames)))
+    _check_targets([arguments.json, arguments.report], listed)
+    videos = [{"video_id": os.fsencode(path).decode("utf-8", "replace"), "path": path} for path in listed]
     if arguments.name:
         if len(videos) > 1:
             raise InputError(f"--name is for a single video, and there are {len(videos)}; leave it out")

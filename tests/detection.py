@@ -47,7 +47,7 @@ def seen_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float = 100.
     extracted = {"n_decoded": 40, "n_declared": 40, "width": 320, "height": 240, "n_frames": len(rows)}
     extracted |= {"note": None, "reject_reason": None if rows else "unreadable"}
     view = encode_jpeg(np.full((90, 160, 3), 120, np.uint8)) if n_faces else None
-    return Seen(name, Path(name), "0" * 64, 12345, extracted, rows, crops, view)
+    return Seen(name, "0" * 64, 12345, extracted, rows, crops, view)
 
 
 def verdict_of(seen: Seen, pair_scores: list[float], calibration: Calibration, rate: float = 0.05) -> Verdict:

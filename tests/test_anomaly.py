@@ -12,6 +12,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from stages.lib.anomaly import (
+    DIFFERENTIAL,
+    SINGLE_FRAME,
     anomaly_scores,
     fit_anomaly_model,
     fit_on_device,
@@ -143,8 +145,10 @@ def test_fitting_on_a_torch_device_gives_the_same_model_as_numpy(tmp_path, covar
     model = make_pipeline(StandardScaler(), PCA(3, random_state=0), ANOMALY_MODELS["gmm"](settings, 0))
     fit_on_device(model, x.astype(float), "cpu")  # the same code as on a GPU
     np.testing.assert_allclose(_scores(model, x), _scores(fit_anomaly_model(x, settings, seed=0), x), rtol=1e-8)
-    save_anomaly_models(tmp_path / "m.skops", {"m": model})
-    np.testing.assert_array_equal(_scores(load_anomaly_models(tmp_path / "m.skops")["m"], x), _scores(model, x))
+    save_anomaly_models(tmp_path / "m.skops", {DIFFERENTIAL: model, SINGLE_FRAME: model})
+    np.testing.assert_array_equal(
+        _scores(load_anomaly_models(tmp_path / "m.skops")[DIFFERENTIAL], x), _scores(model, x)
+    )
 
 
 def _clusters() -> np.ndarray:
@@ -179,9 +183,10 @@ def test_same_seed_same_bytes_and_loading_gives_the_same_scores(tmp_path, kind):
     settings = _settings(kind=kind)
     models = [fit_anomaly_model(_mixture(500), settings, seed=3) for _ in range(2)]
     for name, model in zip("ab", models, strict=True):
-        save_anomaly_models(tmp_path / name, {"m": model, "other": fit_anomaly_model(_mixture(400), SETTINGS, seed=1)})
+        other = fit_anomaly_model(_mixture(400), SETTINGS, seed=1)
+        save_anomaly_models(tmp_path / name, {DIFFERENTIAL: model, SINGLE_FRAME: other})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    loaded = load_anomaly_models(tmp_path / "a")["m"]
+    loaded = load_anomaly_models(tmp_path / "a")[DIFFERENTIAL]
     np.testing.assert_array_equal(_scores(loaded, _mixture(50, 2)), _scores(models[0], _mixture(50, 2)))
 
 

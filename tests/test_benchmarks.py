@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 from tests import trees
 from tests.conftest import face_frames, noise_frames, write_video
 
+pytestmark = pytest.mark.xdist_group("benchmarks")  # one worker runs them all, so the fixture is made once
+
 ROOT = Path(__file__).parent.parent
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
@@ -91,6 +93,7 @@ def evaluated(tmp_path_factory) -> Path:
         _run_stage(monkeypatch, params, "fit_anomaly_model")
         for key in trees.TREES:
             _run_stage(monkeypatch, params, "score_videos", key)
+        _run_stage(monkeypatch, params, "calibrate")
         _run_stage(monkeypatch, params, "evaluate")
     return folder
 

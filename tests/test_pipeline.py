@@ -96,7 +96,7 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
     folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
     out = run(folder, "dvc", "exp", "run", "-S", "fusion=sub3").stdout
     ran_stages = stages_run(out)
-    assert ran_stages == {"index_videos", "fuse_pairs", "fit_anomaly_model", "score_videos", "evaluate"}
+    assert ran_stages == {"index_videos", "fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate"}
     assert "fusion" in run(folder, "dvc", "params", "diff").stdout
     assert "auc.json" in run(folder, "dvc", "metrics", "diff", "--all").stdout
     assert "sub3" in run(folder, "dvc", "exp", "show", "--no-pager", "--csv").stdout
@@ -251,6 +251,7 @@ def test_one_class_gives_null(ran, tmp_path):
             table.filter([row["label"] == "real" for row in table.to_pylist()]), tmp_path / f"scores/{name}.parquet"
         )
     parts = {"pair_scores": ran / "data/pair_scores", "frame_scores": ran / "data/frame_scores"}
+    parts["calibration"] = ran / "models/calibration.json"
     assert run_stage(ran, "evaluate", scores=tmp_path / "scores", metrics=tmp_path / "metrics", **parts).returncode == 0
     assert read_json(tmp_path / "metrics/auc.json") == {"demo": {"all": None}, "messy": {"all": None}}
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from stages.lib.anomaly import DIFFERENTIAL, SINGLE_FRAME, anomaly_scores, load_anomaly_models
+from stages.lib.anomaly import DIFFERENTIAL, anomaly_scores, load_anomaly_models
 from stages.lib.calibration import (
     ANOMALY_MODEL,
     BACKBONE,
@@ -49,7 +49,6 @@ class Seen:
     """
 
     name: str
-    path: Path
     sha256: str | None = None
     n_bytes: int = 0
     extracted: dict = field(default_factory=dict)
@@ -72,11 +71,11 @@ def look_at(
     ``on_progress``: see :func:`stages.lib.video.extract_frames`.
     """
     video = extract_frames(path, calibration.frames.per_video, max_seconds, on_progress)
-    seen = Seen(name, path)
+    seen = Seen(name)
     if path.is_file():
         seen.sha256, seen.n_bytes = sha256(path), path.stat().st_size
     frames, video.frames = video.frames, []
-    if path.is_file() and video.n_decoded == 1:
+    if path.is_file() and video.n_decoded == 1 and video.n_declared <= 1:
         video.reject_reason, frames = "single_frame", []
     seen.extracted = vars(video) | {"n_frames": len(frames)}
 
@@ -213,22 +212,21 @@ class Detector:
         self.calibration = calibration
         self._embed, self._device = embed, pick_device()
         self._backbone, self._config = load_backbone(folder / BACKBONE, self._device)
-        self._models = load_anomaly_models(folder / ANOMALY_MODEL)
+        self._model = load_anomaly_models(folder / ANOMALY_MODEL)[DIFFERENTIAL]
         self._check_widths(folder / ANOMALY_MODEL)
 
     def _check_widths(self, path: Path) -> None:
-        """Raise where the anomaly models don't take what the backbone and the fusion give."""
+        """Raise where the anomaly model doesn't take what the backbone and the fusion give."""
         nothing = Features(
             np.zeros((1, self._config.embedding_dim)), np.zeros(1, np.float32), np.zeros((1, N_APPEARANCE), np.float32)
         )
-        fused = FUSIONS[self.calibration.fusion](nothing, nothing)
-        for name, given in ((DIFFERENTIAL, fused), (SINGLE_FRAME, nothing.embedding)):
-            taken = getattr(self._models[name], "n_features_in_", None)
-            if taken != given.shape[1]:
-                raise InputError(
-                    f"{path}: its {name} model takes vectors of {taken} numbers, but the backbone and fusion "
-                    f"'{self.calibration.fusion}' give {given.shape[1]}: they are not of one run; run `dvc repro`"
-                )
+        fusion, taken = self.calibration.fusion, getattr(self._model, "n_features_in_", None)
+        given = FUSIONS[fusion](nothing, nothing).shape[1]
+        if taken != given:
+            raise InputError(
+                f"{path}: takes vectors of {taken} numbers, but the backbone and fusion '{fusion}' give {given}: they are not "
+                "of one run; run `dvc repro`"
+            )
 
     def warnings(self) -> list[str]:
         """What is different from where the model was calibrated: versions of the packages that compute scores."""
@@ -243,7 +241,6 @@ class Detector:
         """The verdict on what :func:`look_at` saw, at a false-alarm rate in (0, 1)."""
         calibration = self.calibration
         faces = [row for row in seen.faces if row["reject_reason"] is None]
-        frame_scores = pd.DataFrame({"single_frame_score": [], "classifier_logit": []}, dtype=float)
         pairs, pair_scores = np.empty((0, 2), np.int64), np.empty(0)
         if faces:
             embedding, logit = self._embed(self._backbone, seen.crops, self._config.input_size, self._device)
@@ -253,10 +250,8 @@ class Detector:
             pairs = draw_pairs(times, calibration.pairs.per_video, calibration.pairs, calibration.seed)
             a, b = pairs.T
             fused = FUSIONS[calibration.fusion](features.take(a), features.take(b)).astype(np.float32)
-            pair_scores = self._scores(DIFFERENTIAL, fused)
-            singles = self._scores(SINGLE_FRAME, embedding)
-            frame_scores = pd.DataFrame({"single_frame_score": singles, "classifier_logit": logit})
-        row = _pipelines_row(seen, frame_scores, pair_scores)
+            pair_scores = anomaly_scores(self._model, fused, np.zeros(len(fused)))
+        row = _pipelines_row(seen, len(faces), pair_scores)
         verdict = Verdict(
             seen,
             CANNOT_TELL,
@@ -271,9 +266,6 @@ class Detector:
             counts = {"n_faces": len(faces), "n_frames": len(seen.faces), "min_faces": calibration.pairs.min_faces}
             verdict.reason = REASONS[verdict.reject_reason].format(**counts)
         return verdict
-
-    def _scores(self, model: str, vectors: np.ndarray) -> np.ndarray:
-        return anomaly_scores(self._models[model], vectors, np.zeros(len(vectors)))
 
 
 def place_among_reals(verdict: Verdict, score: float, calibration: Calibration, rate: float) -> None:
@@ -303,11 +295,12 @@ def place_among_reals(verdict: Verdict, score: float, calibration: Calibration, 
         )
 
 
-def _pipelines_row(seen: Seen, frame_scores: pd.DataFrame, pair_scores: np.ndarray) -> pd.Series:
-    """The row that ``score_videos`` would write of this video."""
+def _pipelines_row(seen: Seen, n_faces: int, pair_scores: np.ndarray) -> pd.Series:
+    """The row that ``score_videos`` would write of this video, but for the baselines."""
     known = {"video_id": [seen.name]}
     index = pd.DataFrame(known | {name: [""] for name in ("label", "method", "split", "identity")})
     extracted = pd.DataFrame(known | {name: [seen.extracted[name]] for name in ("n_frames", "note", "reject_reason")})
     rejects = pd.DataFrame({"reject_reason": [row["reject_reason"] for row in seen.faces]}, dtype=object)
-    parts = [rejects, frame_scores, pd.DataFrame({"anomaly_score": pair_scores})]
+    frames = pd.DataFrame(np.nan, index=range(n_faces), columns=["single_frame_score", "classifier_logit"])
+    parts = [rejects, frames, pd.DataFrame({"anomaly_score": pair_scores})]
     return score_videos(index, extracted, *(part.assign(video_id=seen.name) for part in parts)).iloc[0]
