@@ -58,17 +58,17 @@ class AnalysisFailed(Exception):
     """No report came out; the message is for the user."""
 
 
-def analyse(upload: IO[bytes], name: str, models: Path, limits: Limits) -> bytes:
+def analyse(upload: IO[bytes], name: str, models: Path, allowed: Limits) -> bytes:
     """The report (HTML) of an uploaded file. Raises :class:`AnalysisFailed` where there is none."""
     upload.flush()
     command = [sys.executable, "-m", "stages.detect", f"/proc/self/fd/{upload.fileno()}", "--models", str(models)]
-    command += ["--max-minutes", str(limits.minutes), f"--name={name}", "--report", "-"]
+    command += ["--max-minutes", str(allowed.minutes), f"--name={name}", "--report", "-"]
     try:
         done = subprocess.run(
-            command, pass_fds=[upload.fileno()], capture_output=True, timeout=limits.timeout_s, check=False
+            command, pass_fds=[upload.fileno()], capture_output=True, timeout=allowed.timeout_s, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise AnalysisFailed(f"The analysis took longer than {limits.timeout_s:.0f} s and was stopped.") from error
+        raise AnalysisFailed(f"The analysis took longer than {allowed.timeout_s:.0f} s and was stopped.") from error
     if done.returncode not in (0, NOT_ALL_SCORED):
         log.error("detect ended with %s:\n%s", done.returncode, done.stderr.decode(errors="replace"))
         raise AnalysisFailed("The analysis of this file failed. Whoever runs this page finds the reason in its log.")

@@ -106,6 +106,7 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
         for title in (
             "ROC per method",
             "Anomaly scores of reals and fakes",
+            "Videos called anomalous at each false-alarm rate",
             "Training loss",
             "Validation AUC",
             "pseudo_fakes.png",
