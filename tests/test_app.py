@@ -15,7 +15,6 @@ from tests.conftest import face_frames, write_video
 from tests.detection import calibration_of, write_models
 from tests.pipeline import BIN
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 ALLOWED = Limits(megabytes=1, minutes=1, timeout_s=60, at_once=2)
 
 

@@ -14,8 +14,6 @@ from ruamel.yaml import YAML
 from tests import trees
 from tests.conftest import face_frames, noise_frames, write_video
 
-pytestmark = pytest.mark.xdist_group("benchmarks")  # one worker runs them all, so the fixture is made once
-
 ROOT = Path(__file__).parent.parent
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 

@@ -1,6 +1,6 @@
 """detect against the pipeline's own scores, and fed with what people feed it.
 
-One copy of the repository is run once (session fixture); its tiny models are not meant to be right.
+One copy of the repository is run once per worker (session fixture); its tiny models are not meant to be right.
 """
 
 import json
@@ -21,8 +21,6 @@ from stages.lib.errors import InputError
 from stages.lib.files import write_json
 from tests.conftest import face_frames, noise_frames, portrait, write_video
 from tests.pipeline import read_json, run
-
-pytestmark = pytest.mark.xdist_group("pipeline")
 
 
 def _detect(folder: Path, *arguments: str | Path, code: int = 0) -> tuple[str, dict | None]:

@@ -1,6 +1,6 @@
 """The pipeline end to end on a tiny dataset: DVC's graph, experiments, workers, bad input, and an added video.
 
-One copy of the repository is run once (session fixture); each test looks at it or at a copy of it.
+One copy of the repository is run once per worker (session fixture); each test looks at it or at a copy of it.
 """
 
 import os
@@ -14,8 +14,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.pipeline import BIN, NAMES, change_params, clone, read_json, run, run_stage, stages_run
-
-pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs them all, so the fixture is made once
 
 
 def _locked_outs(folder: Path) -> dict[str, str]:

@@ -16,8 +16,6 @@ from tests import trees
 from tests.conftest import face_frames, write_video
 from tests.pipeline import BIN, change_params, files_below, instances_run, read_json, run, stages_run
 
-pytestmark = pytest.mark.xdist_group("pipeline")  # the fixture of test_pipeline.py
-
 
 def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):
     folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
