@@ -139,3 +139,12 @@ def test_a_folder_without_frames_or_with_a_broken_one_is_rejected(tmp_path):
     (tmp_path / "000.png").write_bytes(b"not an image")
     video = extract_frames(tmp_path, 5)
     assert video.reject_reason == "unreadable" and video.frames == []
+
+
+def test_progress_is_told_and_a_video_that_is_too_long_is_not_decoded(tmp_path):
+    path, told = write_video(tmp_path / "v.mp4", counting_frames(110)), []
+    assert len(extract_frames(path, 5, 4.5, lambda *counts: told.append(counts)).frames) == 5
+    assert told == [(50, 110), (100, 110)]
+    video = extract_frames(path, 5, 4.3, lambda *counts: told.append(counts))
+    assert (video.reject_reason, video.n_decoded, video.n_declared, video.frames) == ("too_long", 0, 110, [])
+    assert len(told) == 2

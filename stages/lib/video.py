@@ -56,7 +56,7 @@ def decompress_frame(data: bytes, height: int, width: int) -> np.ndarray:
     """The inverse of :func:`compress_frame`: uint8 (height, width, 3)."""
     buffer = _ZSTD.decompress(data, decompressed_size=height * width * 3)
     frame = np.frombuffer(buffer, np.uint8).reshape(height, width, 3).copy()
-    for above, row in itertools.pairwise(frame):  # np.cumsum walks down the columns: 30 times slower at 4K
+    for above, row in itertools.pairwise(frame):  # np.cumsum walks down the columns: ten times slower at 4K
         np.add(above, row, out=row)
     return frame
 
