@@ -25,7 +25,7 @@ VIDEOS = {  # (width, height), seconds
 
 
 def make_video(path: Path, size: tuple[int, int], seconds: int) -> None:
-    """A portrait, two thirds of the frame high, that drifts; ten seconds are drawn once and repeated."""
+    """A portrait, two thirds of the frame high, that drifts."""
     width, height = size
     side = 2 * height // 3
     head = cv2.resize(cv2.cvtColor(skimage.data.astronaut()[0:256, 96:352], cv2.COLOR_RGB2BGR), (side, side))

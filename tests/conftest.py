@@ -4,9 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # two workers share the cores; PyTorch's threads would only wait for each other
+# Two workers share the cores: PyTorch's threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # ruff: noqa: E402
 import cv2
 import numpy as np

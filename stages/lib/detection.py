@@ -57,6 +57,11 @@ class Seen:
     view: bytes | None = None
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def used(self) -> list[dict]:
+        """The rows of ``faces`` that have a face, in the order of ``crops``."""
+        return [row for row in self.faces if row["reject_reason"] is None]
+
 
 def look_at(
     name: str,
@@ -94,7 +99,7 @@ def look_at(
 
 def _look_around(seen: Seen, frames: Callable) -> None:
     """Note other people, and keep a picture of where the face is."""
-    used = [row for row in seen.faces if row["reject_reason"] is None]
+    used = seen.used
     middle = used[len(used) // 2]["frame_index"]
     boxes = {row["frame_index"]: np.array(row["box"]) for row in used}
     counted_in = {used[i]["frame_index"] for i in np.linspace(0, len(used) - 1, _LOOKED_AT).astype(int)}
@@ -167,7 +172,7 @@ class Verdict:
 
     def as_json(self) -> dict:
         """Everything but the pictures, as JSON can hold it."""
-        used = [row for row in self.seen.faces if row["reject_reason"] is None]
+        used = self.seen.used
         where = ("frame_index", "time_s")
         return {
             "video": self.seen.name,
@@ -240,7 +245,7 @@ class Detector:
     def judge(self, seen: Seen, rate: float) -> Verdict:
         """The verdict on what :func:`look_at` saw, at a false-alarm rate in (0, 1)."""
         calibration = self.calibration
-        faces = [row for row in seen.faces if row["reject_reason"] is None]
+        faces = seen.used
         pairs, pair_scores = np.empty((0, 2), np.int64), np.empty(0)
         if faces:
             embedding, logit = self._embed(self._backbone, seen.crops, self._config.input_size, self._device)
@@ -277,7 +282,7 @@ def place_among_reals(verdict: Verdict, score: float, calibration: Calibration, 
         drawn = bootstrap((of_pairs,), np.mean, n_resamples=1000, method="percentile", rng=np.random.default_rng(0))
         verdict.interval = tuple(float(end) for end in drawn.confidence_interval)
     if calibration.face_px:
-        width = float(np.median([row["box"][2] for row in verdict.seen.faces if row["reject_reason"] is None]))
+        width = float(np.median([row["box"][2] for row in verdict.seen.used]))
         least, greatest = calibration.face_px
         if not least / _OTHER_SIZE <= width <= greatest * _OTHER_SIZE:
             notes.append(

@@ -105,7 +105,7 @@ class Report:
 
     def _pictures(self, verdict: Verdict) -> dict:
         seen = verdict.seen
-        used = [row for row in seen.faces if row["reject_reason"] is None]
+        used = seen.used
         times = [f"{row['time_s']:.2f} s" for row in used]
         faces = [{"image": _face(crop, _FACE_SIDE), "time": time} for crop, time in zip(seen.crops, times, strict=True)]
         pictures = {"view": _data_uri(seen.view, "jpeg"), "faces": faces}
