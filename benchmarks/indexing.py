@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.lib.index import add_fingerprints, index_dataset
+from stages.lib.datasets.index import add_fingerprints, index_dataset
 from stages.lib.tables import SEEN
 from tests import trees
 

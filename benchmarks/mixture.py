@@ -10,18 +10,18 @@ import warnings
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from stages.lib.anomaly import fit_anomaly_model, fit_on_device, gpu
-from stages.lib.anomaly_models import ANOMALY_MODELS
-from stages.lib.config import AnomalyModel
+from stages.lib.anomaly.estimators import ANOMALY_MODELS
+from stages.lib.anomaly.fitting import fit_anomaly_model, fit_on_device, gpu
+from stages.lib.anomaly.settings import AnomalyModelSettings
 from stages.params import load_params
 
 
-def _settings(**changes: object) -> AnomalyModel:
+def _settings(**changes: object) -> AnomalyModelSettings:
     same = {"kind": "gmm", "normalization": "none", "initialization": "random_from_data", "components": 3}
     return load_params().anomaly_model.model_copy(update=same | changes)
 
 
-def seconds_per_iteration(vectors: np.ndarray, settings: AnomalyModel, device: str | None = None) -> float:
+def seconds_per_iteration(vectors: np.ndarray, settings: AnomalyModelSettings, device: str | None = None) -> float:
     """The cost of one more EM iteration: a fit of three against a fit of one."""
     times = []
     for iterations in (1, 3):

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 
 from stages.lib.errors import InputError
-from stages.lib.faces import crop_face, crop_square, detect_face, to_crop
-from stages.lib.landmarks import haar_landmarks, make_landmarker
-from stages.lib.synthesis import synthesize
-from stages.lib.video import compress_frame, decompress_frame, equally_spaced, extract_frames, write_frames
+from stages.lib.faces.crop import crop_face, crop_square, to_crop
+from stages.lib.faces.detector import detect_face
+from stages.lib.faces.landmarks import haar_landmarks, make_landmarker
+from stages.lib.frames.extraction import equally_spaced, extract_frames
+from stages.lib.frames.storage import compress_frame, decompress_frame, write_frames
+from stages.lib.pseudo_fakes.synthesis import synthesize
 
 N_FRAMES = 40
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.lib.faces import detect_faces
-from stages.lib.index import index_dataset
+from stages.lib.datasets.index import index_dataset
+from stages.lib.faces.detector import detect_faces
+from stages.lib.faces.tracking import follow_person, person_look
+from stages.lib.frames.extraction import extract_frames
+from stages.lib.frames.storage import decompress_frame
+from stages.lib.records import REAL
 from stages.lib.runtime import progress
-from stages.lib.tables import REAL
-from stages.lib.tracking import follow_person, person_look
-from stages.lib.video import decompress_frame, extract_frames
 
 N_FRAMES, HEIGHT = 20, 360
 

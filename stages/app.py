@@ -23,9 +23,9 @@ from werkzeug.exceptions import HTTPException
 
 from stages.cli import run
 from stages.detect import NOT_ALL_SCORED, printable
-from stages.lib.calibration import describe, load_calibration
+from stages.lib.calibration.bundle import Calibration, load_calibration
+from stages.lib.calibration.wording import limits, what_a_verdict_rests_on
 from stages.lib.errors import InputError
-from stages.lib.wording import limits
 
 _WAITING = 4  # requests that may wait for a free place; further ones are told to come back
 _FORM_BYTES = 10_000  # what a form may add to the file
@@ -80,60 +80,75 @@ def _readable(name: str) -> str:
     return printable(Path(name.replace("\\", "/")).name[:_LONGEST_NAME]) or "video"
 
 
-def create_app(models: Path, allowed: Limits) -> Flask:
-    """The web application. Raises :class:`stages.lib.errors.InputError` where the models are missing or don't belong together."""
-    calibration = load_calibration(models)
-    app = Flask(__name__, template_folder=Path(__file__).parent, static_folder=None)
-    app.request_class = _Upload
-    app.config["MAX_CONTENT_LENGTH"] = allowed.most_bytes + _FORM_BYTES
-    admitted = threading.BoundedSemaphore(allowed.at_once + _WAITING)
-    places = threading.BoundedSemaphore(allowed.at_once)
+class _Page:
+    """The form, with what a verdict rests on, and a message where something is wrong."""
 
-    def page(message: str | None = None, status: int = 200) -> Response:
+    def __init__(self, calibration: Calibration, allowed: Limits) -> None:
+        self._content = {
+            "rests_on": what_a_verdict_rests_on(calibration, calibration.false_alarm_rate),
+            "limits": limits(calibration),
+            "megabytes": allowed.megabytes,
+            "minutes": f"{allowed.minutes:g}",
+            "most_bytes": allowed.most_bytes,
+        }
+
+    def __call__(self, message: str | None = None, status: int = 200) -> Response:
         nonce = secrets.token_urlsafe(16)
-        said = {"rests_on": describe(calibration, calibration.false_alarm_rate), "limits": limits(calibration)}
-        said |= {"megabytes": allowed.megabytes, "minutes": f"{allowed.minutes:g}", "most_bytes": allowed.most_bytes}
-        html = render_template("app.html", message=message, nonce=nonce, **said)
-        response = Response(html, status)
+        response = Response(render_template("app.html", message=message, nonce=nonce, **self._content), status)
         response.headers["Content-Security-Policy"] = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'"
         )
         return response
 
-    @app.get("/")
-    def form() -> Response:
-        return page()
 
-    @app.post("/")
-    def report() -> Response:
+class _Analyses:
+    """Analyses uploads, some at a time; of the others a few may wait."""
+
+    def __init__(self, models: Path, allowed: Limits, page: _Page) -> None:
+        self._models, self._allowed, self._page = models, allowed, page
+        self._admitted = threading.BoundedSemaphore(allowed.at_once + _WAITING)
+        self._places = threading.BoundedSemaphore(allowed.at_once)
+
+    def __call__(self) -> Response:
         if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-            return page("Another web page sent this; drop the video here instead.", 403)
+            return self._page("Another web page sent this; drop the video here instead.", 403)
         video = request.files.get("video")
         if video is None or not video.filename:
-            return page("Choose a video first.", 400)
-        if not admitted.acquire(blocking=False):
-            return page("Too many videos are being analysed at the moment. Try again in a minute.", 503)
+            return self._page("Choose a video first.", 400)
+        if not self._admitted.acquire(blocking=False):
+            return self._page("Too many videos are being analysed at the moment. Try again in a minute.", 503)
         try:
-            with places:
-                return Response(analyse(video.stream, _readable(video.filename), models, allowed))
+            with self._places:
+                return Response(analyse(video.stream, _readable(video.filename), self._models, self._allowed))
         except AnalysisFailed as failure:
-            return page(str(failure), 500)
+            return self._page(str(failure), 500)
         finally:
-            admitted.release()
+            self._admitted.release()
 
-    @app.errorhandler(HTTPException)
+
+def _private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def create_app(models: Path, allowed: Limits) -> Flask:
+    """The web application. Raises :class:`stages.lib.errors.InputError` where the models are missing or don't belong together."""
+    page = _Page(load_calibration(models), allowed)
+    app = Flask(__name__, template_folder=Path(__file__).parent, static_folder=None)
+    app.request_class = _Upload
+    app.config["MAX_CONTENT_LENGTH"] = allowed.most_bytes + _FORM_BYTES
+
     def refused(error: HTTPException) -> Response:
         if error.code == 413:
             return page(f"This file is too large: {allowed.megabytes} MB are allowed.", 413)
         return page(error.description, error.code or 500)
 
-    @app.after_request
-    def private(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
-
+    app.add_url_rule("/", "form", page)
+    app.add_url_rule("/", "report", _Analyses(models, allowed, page), methods=["POST"])
+    app.register_error_handler(HTTPException, refused)
+    app.after_request(_private)
     return app
 
 

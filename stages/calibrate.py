@@ -1,23 +1,26 @@
 """calibrate: keep with the models what their scores mean: those of real videos that no model was fitted to, and how to use them."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
-from stages.lib.calibration import (
+from stages.lib.calibration.bundle import (
     CALIBRATION,
-    FEWEST_REALS,
     PAIR_QUANTILES,
     Calibration,
     Reals,
     TrainedOn,
-    describe,
     model_files,
     package_versions,
 )
+from stages.lib.calibration.thresholds import FEWEST_REALS
+from stages.lib.calibration.wording import what_a_verdict_rests_on
 from stages.lib.files import write_json
-from stages.lib.tables import FACES, PAIR_SCORES, REAL, SCORES, read_table, vectors
+from stages.lib.records import REAL
+from stages.lib.tables import FACES, FACES_TABLE, PAIR_SCORES, SCORES, read_table, vectors
 from stages.params import load_params
 
 
@@ -39,7 +42,7 @@ def main() -> None:
     train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
     pairs = read_table(paths.pair_scores, PAIR_SCORES).to_pandas()
     pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"]
-    faces = read_table(paths.faces / "faces.parquet", FACES, ["video_id", "box"])
+    faces = read_table(paths.faces / FACES_TABLE, FACES, ["video_id", "box"])
     faces = faces.filter(pc.is_valid(faces["box"]))
     widths = pd.Series(vectors(faces, "box")[:, 2]).groupby(faces["video_id"].to_numpy()).median()
     widths = widths[widths.index.isin(pd.concat([train, validation])["video_id"])]
@@ -61,10 +64,11 @@ def main() -> None:
     write_json(paths.models / CALIBRATION, calibration.model_dump())
     n = len(calibration.validation.scores)
     if n < FEWEST_REALS:
-        print(
-            f"warning: {params.train_dataset} has {n} scored real videos in its validation split: no verdict can be given"
+        warnings.warn(
+            f"{params.train_dataset} has {n} scored real videos in its validation split: no verdict can be given",
+            stacklevel=1,
         )
-    print(f"{paths.models / CALIBRATION}: {describe(calibration, calibration.false_alarm_rate)}")
+    print(f"{paths.models / CALIBRATION}: {what_a_verdict_rests_on(calibration, calibration.false_alarm_rate)}")
 
 
 if __name__ == "__main__":

@@ -3,49 +3,46 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from stages.cli import parse_paths, run
-from stages.lib.config import Faces
-from stages.lib.cropping import crop_video
-from stages.lib.files import keep_only, video_file, write_array
+from stages.lib.faces.landmarks import make_landmarker
+from stages.lib.faces.settings import FaceSettings
+from stages.lib.faces.video_faces import crop_video, face_rows
+from stages.lib.files import faces_file, frames_file, write_array
 from stages.lib.fingerprint import fingerprint
-from stages.lib.landmarks import make_landmarker
-from stages.lib.ledger import Ledger, recipe
+from stages.lib.frames.storage import read_frames
+from stages.lib.ledger import recipe, update_folder
+from stages.lib.records import Video
 from stages.lib.runtime import map_videos
-from stages.lib.tables import EXTRACTED_VIDEOS, FACES, read_table, write_table
-from stages.lib.video import read_frames
+from stages.lib.tables import EXTRACTED_VIDEOS, FACES, FACES_TABLE, VIDEOS_TABLE, read_table
 from stages.params import load_params
 
 
-def _crop(frames_folder: Path, out: Path, settings: Faces, video: dict) -> pa.Table:
-    video_id = video["video_id"]
-    frames = partial(read_frames, video_file(frames_folder, ".parquet", video_id))
-    rows, faces = crop_video(video_id, frames, settings)
-    if faces:
-        write_array(video_file(out, ".npy", video_id), np.stack(faces))
-    return pa.Table.from_pylist(rows, FACES)
+def _crop(frames: Path, out: Path, settings: FaceSettings, video: Video) -> pa.Table:
+    faces, crops = crop_video(lambda: read_frames(frames_file(frames, video.video_id)), settings)
+    if len(crops):
+        write_array(faces_file(out, video.video_id), crops)
+    return pa.Table.from_pylist(face_rows(video.video_id, faces), FACES)
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "frames", "ledger", "out")
     settings = load_params().faces
     make_landmarker(settings.landmarks)  # a missing model file must stop the stage before any work
-    extracted = read_table(paths.frames / "videos.parquet", EXTRACTED_VIDEOS, ["video_id", "n_frames"]).to_pylist()
-    videos = [
-        {"video_id": video_id, "made_from": fingerprint(video_file(paths.frames, ".parquet", video_id))}
-        for video_id in (video["video_id"] for video in extracted if video["n_frames"])
-    ]
-    table = paths.out / "faces.parquet"
-    table.unlink(missing_ok=True)  # a folder that is being changed is not taken for a whole one
-    crop, array_of = partial(_crop, paths.frames, paths.out, settings), partial(video_file, paths.out, ".npy")
-    made_with = recipe("stages/crop_faces.py", settings, fingerprint(Path(settings.landmarks)))
-    with Ledger(paths.ledger, made_with) as ledger:
-        rows = ledger.resume(videos, lambda todo: map_videos(crop, todo, "crop_faces"), array_of)
-        rows = pa.concat_tables([FACES.empty_table(), *rows])
-    keep_only(paths.out, {array_of(video_id) for video_id in rows["video_id"].unique().to_pylist()})
-    write_table(table, rows, FACES)
+    extracted = read_table(paths.frames / VIDEOS_TABLE, EXTRACTED_VIDEOS, ["video_id", "n_frames"]).to_pylist()
+    with_frames = [row["video_id"] for row in extracted if row["n_frames"]]
+    crop = partial(_crop, paths.frames, paths.out, settings)
+    update_folder(
+        paths.out / FACES_TABLE,
+        FACES,
+        [Video(video_id, fingerprint(frames_file(paths.frames, video_id))) for video_id in with_frames],
+        compute=lambda videos: map_videos(crop, videos, "crop_faces"),
+        file_of=partial(faces_file, paths.out),
+        has_file=lambda rows: rows["face_row"].null_count < len(rows),
+        ledger=paths.ledger,
+        recipe=recipe("stages/crop_faces.py", settings, fingerprint(Path(settings.landmarks))),
+    )
 
 
 if __name__ == "__main__":

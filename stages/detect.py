@@ -11,21 +11,27 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from stages.cli import run
-from stages.lib.calibration import Calibration, basis, describe, load_calibration, rate_interval, threshold
-from stages.lib.detection import Detector, Seen, look_at
+from stages.lib.calibration.bundle import Calibration, load_calibration, package_versions
+from stages.lib.calibration.thresholds import basis, rate_interval, threshold
+from stages.lib.calibration.wording import limits, what_a_verdict_rests_on
+from stages.lib.detection.detector import Detector
+from stages.lib.detection.json_report import verdict_as_json
+from stages.lib.detection.observation import Observation, observe
+from stages.lib.detection.verdict import Verdict
+from stages.lib.detection.wording import note_in_words, verdict_in_words, version_warnings
 from stages.lib.errors import InputError
 from stages.lib.files import json_text, write_text
 from stages.lib.runtime import map_videos
-from stages.lib.wording import in_words, limits
 
 STANDARD_OUTPUT = Path("-")
 NOT_ALL_SCORED = 2
@@ -99,14 +105,23 @@ def _check_targets(targets: list[Path | None], videos: list[Path]) -> None:
             raise InputError(f"{target} is one of the videos, and would be overwritten; name another file")
 
 
-def _look(calibration: Calibration, max_seconds: float, video: dict) -> Seen:
-    return look_at(video["video_id"], video["path"], calibration, max_seconds)
+@dataclass(frozen=True)
+class AskedFor:
+    """A video to judge: what it is called in what is written, and where it is."""
+
+    video_id: str
+    path: Path
 
 
-def _look_at_all(videos: list[dict], calibration: Calibration, max_seconds: float) -> Iterator[Seen]:
+def _observe(calibration: Calibration, max_seconds: float, video: AskedFor) -> Observation:
+    return observe(video.video_id, video.path, calibration, max_seconds)
+
+
+def _observe_all(videos: list[AskedFor], calibration: Calibration, max_seconds: float) -> Iterator[Observation]:
     """Each video as it is done: several at once, or one under a progress bar of its frames."""
     if len(videos) > 1:
-        yield from (seen for _, seen in map_videos(partial(_look, calibration, max_seconds), videos, "detect"))
+        observed = map_videos(partial(_observe, calibration, max_seconds), videos, "detect")
+        yield from (observation for _, observation in observed)
         return
     with tqdm(desc="detect", unit="frame", dynamic_ncols=True, mininterval=0.5) as bar:
 
@@ -114,10 +129,10 @@ def _look_at_all(videos: list[dict], calibration: Calibration, max_seconds: floa
             bar.total = n_declared or None
             bar.update(n_decoded - bar.n)
 
-        yield look_at(videos[0]["video_id"], videos[0]["path"], calibration, max_seconds, show)
+        yield observe(videos[0].video_id, videos[0].path, calibration, max_seconds, show)
 
 
-def _table(verdicts: list[dict]) -> str:
+def _table(verdicts: list[dict[str, Any]]) -> str:
     rows = [
         {
             "video": printable(verdict["video"]),
@@ -142,7 +157,9 @@ def _write(path: Path | None, text: str) -> None:
         write_text(path, text)
 
 
-def _run_as_json(calibration: Calibration, rate: float, warnings: list[str], videos: list[dict]) -> dict:
+def _run_as_json(
+    calibration: Calibration, rate: float, warnings: list[str], videos: list[dict[str, Any]]
+) -> dict[str, Any]:
     n = len(calibration.validation.scores)
     return {
         "false_alarm_rate": rate,
@@ -150,45 +167,54 @@ def _run_as_json(calibration: Calibration, rate: float, warnings: list[str], vid
         "basis": basis(n, rate),
         "false_alarm_rate_ci95": rate_interval(n, rate),
         "calibration": calibration.model_dump(),
-        "rests_on": describe(calibration, rate),
+        "rests_on": what_a_verdict_rests_on(calibration, rate),
         "warnings": warnings,
         "limits": limits(calibration),
         "videos": videos,
     }
 
 
+def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
+    """The videos that the command line names. Raises :class:`InputError` where a target would replace one of them."""
+    listed = list(dict.fromkeys(_listed(arguments.videos, arguments.frames)))
+    _check_targets([arguments.json, arguments.report], listed)
+    if not arguments.name:
+        return [AskedFor(os.fsencode(path).decode("utf-8", "replace"), path) for path in listed]
+    if len(listed) > 1:
+        raise InputError(f"--name is for a single video, and there are {len(listed)}; leave it out")
+    return [AskedFor(arguments.name, listed[0])]
+
+
+def _words(verdict: Verdict, calibration: Calibration, rate: float) -> list[str]:
+    headline, sentences = verdict_in_words(verdict, calibration, rate)
+    return [headline, " ".join(sentences), *(note_in_words(note) for note in verdict.notes)]
+
+
 def main() -> None:
     arguments = _parse()
     calibration = load_calibration(arguments.models)
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
-    listed = list(dict.fromkeys(_listed(arguments.videos, arguments.frames)))
-    _check_targets([arguments.json, arguments.report], listed)
-    videos = [{"video_id": os.fsencode(path).decode("utf-8", "replace"), "path": path} for path in listed]
-    if arguments.name:
-        if len(videos) > 1:
-            raise InputError(f"--name is for a single video, and there are {len(videos)}; leave it out")
-        videos[0]["video_id"] = arguments.name
+    videos = _asked_for(arguments)
     report, results, words = None, [], []
     if arguments.report:
-        from stages.lib.report import Report  # Matplotlib takes a second, which a table has no need of
+        from stages.lib.detection.report import Report  # Matplotlib takes a second, which a table has no need of
 
         report = Report(calibration, rate)
     # PyTorch and the models load while the first videos are decoded.
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(Detector, arguments.models, calibration)
-        for seen in _look_at_all(videos, calibration, 60 * arguments.max_minutes):
-            verdict = loading.result().judge(seen, rate)
-            results.append(verdict.as_json())
-            headline, sentences = in_words(verdict, calibration, rate)
-            words = [headline, " ".join(sentences), *seen.notes]
+        for observation in _observe_all(videos, calibration, 60 * arguments.max_minutes):
+            verdict = loading.result().judge(observation, rate)
+            results.append(verdict_as_json(verdict, calibration))
+            words = _words(verdict, calibration, rate) if len(videos) == 1 else []
             if report:
                 report.add(verdict)
-    results.sort(key=lambda result: result["video"])
-    warnings = loading.result().warnings()
+    results.sort(key=lambda result: str(result["video"]))
+    warnings = version_warnings(calibration.packages, package_versions())
     for_people = sys.stderr if STANDARD_OUTPUT in (arguments.json, arguments.report) else sys.stdout
     print(_table(results), file=for_people)
-    said = (words if len(results) == 1 else []) + [describe(calibration, rate), *warnings, *limits(calibration)]
-    print("", *(textwrap.fill(text, 110) for text in said if text), sep="\n", file=for_people)
+    sentences = [*words, what_a_verdict_rests_on(calibration, rate), *warnings, *limits(calibration)]
+    print("", *(textwrap.fill(text, 110) for text in sentences if text), sep="\n", file=for_people)
     _write(arguments.json, json_text(_run_as_json(calibration, rate, warnings, results)))
     if report:
         _write(arguments.report, report.page(warnings))

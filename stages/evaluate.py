@@ -1,47 +1,53 @@
 """evaluate: how well fakes are told from reals on each dataset's test split, beside the baselines, with coverage and plots."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from stages.cli import parse_paths, run
-from stages.lib.calibration import alarm_rows, alarms, describe, package_versions, read_calibration
-from stages.lib.comparison import benchmark_plot, benchmark_tables
-from stages.lib.config import Params
+from stages.lib.calibration.bundle import Calibration, package_versions, read_calibration
+from stages.lib.calibration.wording import what_a_verdict_rests_on
+from stages.lib.datasets.paper_splits import completeness
+from stages.lib.evaluation.alarms import alarm_rows, alarms
+from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
+from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE
+from stages.lib.evaluation.metrics import EvaluatedDataset, by_method, coverage, histogram_rows, roc_rows
+from stages.lib.evaluation.paper import paper_dataset
 from stages.lib.files import atomic_path, write_json, write_text
-from stages.lib.metrics import DETECTORS, by_method, coverage, detector_metrics, histogram_rows, roc_rows
-from stages.lib.paper import benchmark, completeness
-from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, REAL, SCORES, read_table
-from stages.params import load_params
+from stages.lib.reasons import VideoReject
+from stages.lib.records import REAL
+from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, SCORES, read_table
+from stages.params import Params, load_params
 
 FACE_SELECTION = {"largest": "largest face", "track": "one person's face, tracked"}
 
 
-def _write_csv(path: Path, rows: list[dict], columns: list[str]) -> None:
+def _write_csv(path: Path, rows: list[dict[str, object]], columns: list[str]) -> None:
     with atomic_path(path) as temporary:
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def _summary(detail: dict) -> str:
+def _summary(detail: dict[str, Any]) -> str:
     rows = [
-        {
-            "dataset": dataset,
-            "method": method,
-            "DiffFake": values["auc"],
-            "95 % interval": "-" if values["auc_ci95"] is None else "{:.3f} to {:.3f}".format(*values["auc_ci95"]),
-            "single frame": detectors["single_frame"][method]["auc"],
-            "classifier": detectors["classifier"][method]["auc"],
-            "reals": values["n_real"],
-            "fakes": values["n_fake"],
-        }
+        {"dataset": dataset, "method": method}
+        | _figures(values, {one.label: detectors[one.key][method]["auc"] for one in DETECTORS})
         for dataset, detectors in detail.items()
-        for method, values in detectors["difffake"].items()
+        for method, values in detectors[DIFFFAKE.key].items()
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
     return f"Video-level AUC on the test split\n{table}\n"
 
 
-def _protocol(params: Params) -> dict:
+def _figures(of_difffake: dict[str, Any], auc: dict[str, float | None]) -> dict[str, Any]:
+    """A row's figures: DiffFake's AUC with its interval, then the baselines', and how many videos they rest on."""
+    interval = of_difffake["auc_ci95"]
+    figures: dict[str, Any] = {DIFFFAKE.label: auc.pop(DIFFFAKE.label)}
+    figures["95 % interval"] = "-" if interval is None else "{:.3f} to {:.3f}".format(*interval)
+    return figures | auc | {"reals": of_difffake["n_real"], "fakes": of_difffake["n_fake"]}
+
+
+def _protocol(params: Params) -> dict[str, Any]:
     """What the metrics came from: how videos were looked at, and by which versions."""
     fold = params.cross_validation
     return {
@@ -60,17 +66,18 @@ def _protocol(params: Params) -> dict:
     }
 
 
-def _seen_people(videos: pd.DataFrame, trained_on: pd.DataFrame) -> int:
+def _known_people(videos: pd.DataFrame, trained_on: pd.DataFrame) -> int:
     """How many of the test reals show a person whom the models were trained on; people without a name are strangers."""
-    known = trained_on[(trained_on["label"] == REAL) & (trained_on["split"] != "test") & (trained_on["identity"] != "")]
-    return int((videos["identity"].isin(known["identity"]) & (videos["label"] == REAL)).sum())
+    names = trained_on[(trained_on["label"] == REAL) & (trained_on["split"] != "test") & (trained_on["identity"] != "")]
+    return int((videos["identity"].isin(names["identity"]) & (videos["label"] == REAL)).sum())
 
 
-def _notes(datasets: dict[str, pd.DataFrame], test: dict[str, pd.DataFrame], params: Params) -> list[str]:
+def _notes(datasets: dict[str, EvaluatedDataset], params: Params) -> list[str]:
     """What a reader of the tables must know: videos that are not in the figures, people who were trained on."""
     notes = []
-    for name, videos in test.items():
-        real, there = videos["label"] == REAL, videos["reject_reason"] != "missing_file"
+    for name, dataset in datasets.items():
+        videos = dataset.test
+        real, there = videos["label"] == REAL, videos["reject_reason"] != VideoReject.MISSING_FILE
         is_a_fold = name == params.train_dataset and params.cross_validation.folds > 1
         layout = params.datasets[name].layout
         compared = None if is_a_fold else completeness(layout, (real & there).sum(), (~real & there).sum())
@@ -83,56 +90,79 @@ def _notes(datasets: dict[str, pd.DataFrame], test: dict[str, pd.DataFrame], par
             notes.append(
                 f"{name}: {unscored} of {len(videos)} test videos have no score (metrics/coverage.json says why)"
             )
-        seen = _seen_people(videos, datasets[params.train_dataset])
-        if seen:
+        known = _known_people(videos, datasets[params.train_dataset].videos)
+        if known:
             notes.append(
-                f"{name}: {seen} of {real.sum()} test reals show people of {params.train_dataset}'s train and val splits"
+                f"{name}: {known} of {real.sum()} test reals show people of {params.train_dataset}'s train and val splits"
             )
     return notes
+
+
+def _read_datasets(
+    scores: Path, pair_scores: Path, frame_scores: Path, names: list[str]
+) -> dict[str, EvaluatedDataset]:
+    tables = ((scores, SCORES), (pair_scores, PAIR_SCORES), (frame_scores, FRAME_SCORES))
+    return {
+        name: EvaluatedDataset(
+            name, *(read_table(folder / f"{name}.parquet", schema).to_pandas() for folder, schema in tables)
+        )
+        for name in names
+    }
+
+
+def _write_metrics(
+    folder: Path,
+    detail: dict[str, Any],
+    datasets: dict[str, EvaluatedDataset],
+    calibration: Calibration,
+    params: Params,
+) -> None:
+    """The figures that `dvc metrics` compares."""
+    auc = {
+        one.key: {
+            name: {method: values["auc"] for method, values in found[one.key].items()} for name, found in detail.items()
+        }
+        for one in DETECTORS
+    }
+    write_json(folder / "auc.json", auc.pop(DIFFFAKE.key))
+    write_json(folder / "baselines.json", auc)
+    scores = {name: by_method(dataset.test, DIFFFAKE.score) for name, dataset in datasets.items()}
+    write_json(folder / "calibration.json", alarms(scores, calibration))
+    write_json(folder / "coverage.json", {name: coverage(dataset.videos) for name, dataset in datasets.items()})
+    write_json(folder / "detail.json", {"protocol": _protocol(params), "datasets": detail})
+    _write_csv(folder / "alarms.csv", alarm_rows(scores, calibration), ["dataset", "method", "nominal", "share"])
+
+
+def _write_curves(folder: Path, datasets: dict[str, EvaluatedDataset]) -> None:
+    """The rows that `dvc plots` draws."""
+    test = [(name, dataset.test) for name, dataset in datasets.items()]
+    roc = [row for name, videos in test for row in roc_rows(name, videos, DIFFFAKE.score)]
+    histogram = [row for name, videos in test for row in histogram_rows(name, videos, DIFFFAKE.score)]
+    _write_csv(folder / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
+    _write_csv(folder / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
+
+
+def _write_benchmarks(
+    folder: Path, detail: dict[str, Any], datasets: dict[str, EvaluatedDataset], params: Params
+) -> None:
+    """Every dataset and method for people, beside the paper's where a run is comparable."""
+    of_paper = {name: paper_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
+    trained_on = of_paper[params.train_dataset] if params.cross_validation.folds == 1 else None
+    tables = benchmark_tables(detail, of_paper, trained_on, _notes(datasets, params))
+    write_text(folder / "benchmarks.md", tables)
+    benchmark_plot(folder / "benchmarks.png", detail, of_paper, trained_on)
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "calibration", "metrics")
     params, calibration = load_params(), read_calibration(paths.calibration)
-    names = sorted(params.datasets)
-    datasets = {name: read_table(paths.scores / f"{name}.parquet", SCORES).to_pandas() for name in names}
-    test = {name: videos[videos["split"] == "test"] for name, videos in datasets.items()}
-    parts = {"pair": (paths.pair_scores, PAIR_SCORES), "frame": (paths.frame_scores, FRAME_SCORES)}
-    detail = {}
-    for name, videos in test.items():
-        tables = {
-            part: read_table(folder / f"{name}.parquet", schema).to_pandas() for part, (folder, schema) in parts.items()
-        }
-        detail[name] = {
-            detector: detector_metrics(videos, tables[part], detector, params.seed)
-            for detector, (_, part, _) in DETECTORS.items()
-        }
-    auc = {
-        detector: {
-            name: {method: values["auc"] for method, values in found[detector].items()}
-            for name, found in detail.items()
-        }
-        for detector in DETECTORS
-    }
-    write_json(paths.metrics / "auc.json", auc.pop("difffake"))
-    write_json(paths.metrics / "baselines.json", auc)
-    scores = {name: by_method(videos, "anomaly_score") for name, videos in test.items()}
-    write_json(paths.metrics / "calibration.json", alarms(scores, calibration))
-    write_json(paths.metrics / "coverage.json", {name: coverage(videos) for name, videos in datasets.items()})
-    write_json(paths.metrics / "detail.json", {"protocol": _protocol(params), "datasets": detail})
-    roc = [row for name, videos in test.items() for row in roc_rows(name, videos, "anomaly_score")]
-    histogram = [row for name, videos in test.items() for row in histogram_rows(name, videos, "anomaly_score")]
-    _write_csv(paths.metrics / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
-    _write_csv(paths.metrics / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
-    _write_csv(paths.metrics / "alarms.csv", alarm_rows(scores, calibration), ["dataset", "method", "nominal", "share"])
-    said = describe(calibration, calibration.false_alarm_rate)
-    write_text(paths.metrics / "summary.txt", f"{_summary(detail)}\n{said}\n")
-    benchmarks = {name: benchmark(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
-    notes = _notes(datasets, test, params)
-    trained_on = benchmarks[params.train_dataset] if params.cross_validation.folds == 1 else None
-    tables = benchmark_tables(detail, benchmarks, trained_on, notes)
-    write_text(paths.metrics / "benchmarks.md", tables)
-    benchmark_plot(paths.metrics / "benchmarks.png", detail, benchmarks, trained_on)
+    datasets = _read_datasets(paths.scores, paths.pair_scores, paths.frame_scores, sorted(params.datasets))
+    detail = {name: dataset.metrics(params.seed) for name, dataset in datasets.items()}
+    _write_metrics(paths.metrics, detail, datasets, calibration, params)
+    _write_curves(paths.metrics, datasets)
+    _write_benchmarks(paths.metrics, detail, datasets, params)
+    rests_on = what_a_verdict_rests_on(calibration, calibration.false_alarm_rate)
+    write_text(paths.metrics / "summary.txt", f"{_summary(detail)}\n{rests_on}\n")
 
 
 if __name__ == "__main__":

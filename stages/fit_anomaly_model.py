@@ -4,8 +4,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
-from stages.lib.anomaly import DIFFERENTIAL, SINGLE_FRAME, fit_anomaly_model, save_anomaly_models
-from stages.lib.tables import REAL, read_embeddings, read_pairs, vectors
+from stages.lib.anomaly.files import FRAME_MODEL, PAIR_MODEL, save_anomaly_models
+from stages.lib.anomaly.fitting import fit_anomaly_model
+from stages.lib.records import REAL
+from stages.lib.tables import read_embeddings, read_pairs, vectors
 from stages.params import load_params
 
 
@@ -19,8 +21,8 @@ def main() -> None:
     pairs = vectors(_training_reals(read_pairs(paths.pairs)), "fused")
     frames = vectors(_training_reals(read_embeddings(paths.embeddings)), "embedding")
     models = {
-        DIFFERENTIAL: fit_anomaly_model(pairs, params.anomaly_model, params.seed),
-        SINGLE_FRAME: fit_anomaly_model(frames, params.anomaly_model, params.seed),
+        PAIR_MODEL: fit_anomaly_model(pairs, params.anomaly_model, params.seed),
+        FRAME_MODEL: fit_anomaly_model(frames, params.anomaly_model, params.seed),
     }
     save_anomaly_models(paths.out, models)
     print(

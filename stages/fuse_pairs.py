@@ -1,12 +1,14 @@
-"""fuse_pairs: draw pairs of frames that lie apart in time, and fuse their embeddings (section 3.2)."""
+"""fuse_pairs: draw pairs of a video's faces by their distance in time, and fuse their features (section 3.2)."""
 
 import numpy as np
 import pyarrow as pa
 
 from stages.cli import parse_paths, run
-from stages.lib.fusion import FUSIONS, Features, draw_pairs
+from stages.lib.pairs.drawing import draw_pairs
+from stages.lib.pairs.fusion import Features, fuse
+from stages.lib.records import REAL
 from stages.lib.runtime import progress
-from stages.lib.tables import REAL, pairs_schema, read_embeddings, vector_column, vectors, write_table
+from stages.lib.tables import pairs_schema, read_embeddings, vector_column, vectors, write_table
 from stages.params import load_params
 
 
@@ -24,16 +26,16 @@ def main() -> None:
         # A video with too few faces has no pairs; score_videos records the reason.
         pairs.append(video.index.to_numpy()[drawn])
         number.append(np.arange(len(drawn), dtype=np.int32))
-    a, b = np.concatenate(pairs).T
-    fused = FUSIONS[params.fusion](features.take(a), features.take(b))
+    chosen = np.concatenate(pairs)
+    fused = fuse(features, chosen, params.fusion)
+    a, b = chosen.T
     columns = {name: pa.array(rows[name].to_numpy()[a]) for name in ("video_id", "label", "split")}
-    columns |= {
-        "pair": pa.array(np.concatenate(number)),
-        "time_a_s": pa.array(rows["time_s"].to_numpy()[a]),
-        "time_b_s": pa.array(rows["time_s"].to_numpy()[b]),
-    }
+    columns["pair"] = pa.array(np.concatenate(number))
+    columns |= {f"face_row_{face}": pa.array(rows["face_row"].to_numpy()[at]) for face, at in (("a", a), ("b", b))}
+    columns |= {f"time_{face}_s": pa.array(rows["time_s"].to_numpy()[at]) for face, at in (("a", a), ("b", b))}
+    columns["fused"] = vector_column(fused)
     schema = pairs_schema(fused.shape[1])
-    write_table(paths.out, pa.table(columns | {"fused": vector_column(fused)}), schema)
+    write_table(paths.out, pa.table(columns).select(schema.names), schema)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """index_videos: turn a dataset's root folder into one row per video, and say what of it is there.
 
-It runs at every `dvc repro`, to notice new, changed and removed videos; ``--seen`` keeps what each file looked like, so that only
+It runs at every `dvc repro`, to notice new, changed and removed videos; ``--seen`` keeps the state of each file, so that only
 new and changed ones are read. Where the index comes out as before, nothing after it runs.
 """
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from stages.cli import parse_paths, run
+from stages.lib.datasets.index import add_fingerprints, index_dataset, index_summary
 from stages.lib.errors import InputError
-from stages.lib.index import add_fingerprints, describe, index_dataset
-from stages.lib.tables import INDEX, REAL, SEEN, read_table, write_table
+from stages.lib.records import REAL
+from stages.lib.tables import FILE_STATES, INDEX, read_table, write_table
 from stages.params import load_params
 
 
@@ -25,16 +26,17 @@ def main() -> None:
         raise InputError(
             f"datasets.{arguments.dataset}: `reals` and `fakes` leave none of {len(listed)} videos; name a split that has some"
         )
-    seen = read_table(arguments.seen, SEEN).to_pandas() if arguments.seen.exists() else pd.DataFrame(columns=SEEN.names)
-    rows, seen = add_fingerprints(rows, root, seen)
-    said = describe(dataset.layout, rows)
-    write_table(arguments.seen, seen, SEEN)
+    known = pd.DataFrame(columns=FILE_STATES.names)
+    if arguments.seen.exists():
+        known = read_table(arguments.seen, FILE_STATES).to_pandas()
+    rows, states = add_fingerprints(rows, root, known)
+    summary = index_summary(dataset.layout, rows)
+    write_table(arguments.seen, states, FILE_STATES)
     write_table(arguments.out, rows, INDEX)
-    left_out = len(listed) - len(rows)
-    print(
-        f"{arguments.out}: {len(rows)} videos" + (f", {left_out} left out by `reals` and `fakes`" if left_out else "")
-    )
-    print(said)
+    n_left_out = len(listed) - len(rows)
+    left_out = f", {n_left_out} left out by `reals` and `fakes`" if n_left_out else ""
+    print(f"{arguments.out}: {len(rows)} videos{left_out}")
+    print(summary)
 
 
 if __name__ == "__main__":

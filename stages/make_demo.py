@@ -5,9 +5,9 @@ from dataclasses import fields
 from functools import partial
 
 from stages.cli import parse_paths, run
-from stages.lib.demo_dataset import DemoVideo, make_video, plan_videos
+from stages.lib.datasets.layouts.manifest import MANIFEST
+from stages.lib.demo.dataset import DemoVideo, make_video, plan_videos
 from stages.lib.files import atomic_folder
-from stages.lib.layouts.manifest import MANIFEST
 from stages.lib.runtime import map_videos
 from stages.params import load_params
 

@@ -11,80 +11,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-
 from stages.cli import run
-from stages.lib import paper
 from stages.lib.errors import InputError
-from stages.lib.files import atomic_path, write_text
-from stages.params import load_params
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen first)
+from stages.lib.evaluation.detectors import DIFFFAKE
+from stages.lib.evaluation.paper import comparable, paper_dataset
+from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
+from stages.lib.files import write_text
+from stages.params import Params, load_params
 
 METRICS = Path("metrics")
-DETECTORS = {paper.DIFFFAKE: "auc", paper.SINGLE_FRAME: "single_frame", paper.CLASSIFIER: "classifier"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: what it is called, the params it changes, and which detector of the run it shows."""
-
-    label: str
-    overrides: tuple[str, ...] = ()
-    detector: str = paper.DIFFFAKE
-
-
-@dataclass(frozen=True)
-class Table:
-    """One comparison, and the paper's own figures of its rows."""
-
-    title: str
-    rows: tuple[Row, ...]
-    paper: paper.Figures
-
-
-TABLES = {
-    "fusion": Table(
-        "Feature combinations (tables 2 and 4)",
-        tuple(
-            Row(name, (f"fusion={name}",)) for name in ("abs", "sub", "sub2", "sub3", "single", "joint", "appearance")
-        ),
-        paper.FUSIONS,
-    ),
-    "baseline": Table(
-        "DiffFake against the single-frame anomaly model and classification (tables 3, 5, 6 and 7)",
-        tuple(Row(name, detector=name) for name in DETECTORS),
-        paper.detectors(),
-    ),
-    "backbone": Table(
-        "Backbones (table 8)",
-        (
-            Row("as set"),
-            *(Row(name, (f"backbone.name={name}",)) for name in ("resnet50", "legacy_xception", "efficientnet_b4")),
-        ),
-        paper.BACKBONES,
-    ),
-    "anomaly_model": Table(
-        "Anomaly models (table 9)",
-        tuple(Row(kind, (f"anomaly_model.kind={kind}",)) for kind in ("ocsvm", "autoencoder", "gmm")),
-        paper.ANOMALY_MODELS,
-    ),
-    "schemes": Table(
-        "Mask schemes and where the blended face comes from",
-        (
-            Row("all four, as set"),
-            Row("global alone, self-blended (SBI)", ("synthesis.schemes=[global]", "synthesis.donors=0.0")),
-            Row("local alone", ("synthesis.schemes=[eyes,mouth,jawline]",)),
-            Row("all four, self-blended", ("synthesis.donors=0.0",)),
-        ),
-        {},
-    ),
-}
+Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -110,70 +48,17 @@ def _left_as_it_was() -> Iterator[None]:
                 subprocess.run(["dvc", "checkout", "--quiet", "--force"], check=False)
 
 
-def _experiment(overrides: tuple[str, ...]) -> dict[str, dict] | None:
-    """Run one experiment; {detector: {dataset: {method: AUC}}}, None where it failed (DVC has said why)."""
+def _experiment(overrides: tuple[str, ...]) -> Run | None:
+    """Run one experiment; None where it failed (DVC has printed why)."""
     settings = [part for override in overrides for part in ("-S", override)]
     print(f"\n== dvc exp run {' '.join(overrides)}", flush=True)
     if subprocess.run(["dvc", "exp", "run", *settings, "evaluate"], check=False).returncode:
         return None
     auc, baselines = (json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines"))
-    return {paper.DIFFFAKE: auc, **{label: baselines[name] for label, name in DETECTORS.items() if name in baselines}}
+    return {DIFFFAKE.key: auc, **baselines}
 
 
-def _mean_and_spread(values: list[float | None]) -> str:
-    known = [100 * value for value in values if value is not None]
-    if not known:
-        return "–"
-    return f"{np.mean(known):.1f}" + (f" ± {np.std(known):.1f}" if len(known) > 1 else "")
-
-
-def render(table: Table, results: dict[str, list[dict[str, dict] | None]], benchmarks: dict[str, str | None]) -> str:
-    """A table as Markdown: a column per dataset and method, ours and, where the dataset is the paper's, (paper's).
-
-    ``results``: each row's experiments, one per fold, as :func:`_experiment` gives them. ``benchmarks``: which of the paper's
-    each dataset is, where the paper's figures were trained on what these were.
-    """
-    runs = [run for folds in results.values() for run in folds if run]
-    columns = sorted(
-        {(dataset, method) for run in runs for dataset, methods in run[paper.DIFFFAKE].items() for method in methods}
-    )
-    lines = [f"## {table.title}", "", "| | " + " | ".join(f"{dataset}: {method}" for dataset, method in columns) + " |"]
-    lines.append("|---" * (len(columns) + 1) + "|")
-    for row in table.rows:
-        cells = []
-        for dataset, method in columns:
-            ours = [run[row.detector].get(dataset, {}).get(method) for run in results[row.label] if run]
-            theirs = table.paper.get(row.label, {}).get((benchmarks.get(dataset), method))
-            failed = "failed" if None in results[row.label] else ""
-            cells.append(f"{_mean_and_spread(ours)} ({'–' if theirs is None else f'{theirs:.1f}'}) {failed}".strip())
-        lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, ""])
-
-
-def _plot(path: Path, tables: list[Table], results: dict[str, dict[str, list]]) -> None:
-    """A dot per experiment and fold, a bar at the mean: AUC over all methods, averaged over the datasets."""
-    figure, axes = plt.subplots(len(tables), 1, figsize=(8, sum(0.35 * len(t.rows) + 0.9 for t in tables)), squeeze=False,
-                                height_ratios=[len(t.rows) + 1 for t in tables], layout="constrained")  # fmt: skip
-    for axis, table in zip(axes[:, 0], tables, strict=True):
-        for at, row in enumerate(reversed(table.rows)):
-            runs = [run[row.detector] for run in results[table.title][row.label] if run]
-            values = [np.mean([m["all"] for m in run.values() if m["all"] is not None] or [np.nan]) for run in runs]
-            if values:
-                axis.barh(at, np.mean(values), color="#9ecae1")
-                axis.plot(values, [at] * len(values), "o", color="#08519c", ms=4)
-        axis.set_yticks(range(len(table.rows)), [row.label for row in reversed(table.rows)])
-        (
-            axis.set_xlim(0.4, 1),
-            axis.axvline(0.5, color="grey", lw=0.8),
-            axis.set_title(table.title, fontsize=9, loc="left"),
-        )
-    axes[-1, 0].set_xlabel("video-level AUC over all methods (chance 0.5)")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=90, metadata={"Software": None})
-    plt.close(figure)
-
-
-def main() -> None:
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--only", nargs="+", choices=list(TABLES), default=list(TABLES), help="which tables (default: all)"
@@ -182,52 +67,66 @@ def main() -> None:
     parser.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="for every experiment"
     )
-    arguments = parser.parse_args()
-    params = load_params()
+    return parser.parse_args()
+
+
+def _overrides_of_folds(n_folds: int) -> list[Overrides]:
+    if n_folds == 1:
+        return [()]
+    return [(f"cross_validation.folds={n_folds}", f"cross_validation.fold={fold}") for fold in range(n_folds)]
+
+
+def _run_all(planned: dict[tuple[str, str], list[Overrides]], n_folds: int) -> dict[Overrides, Run | None]:
+    """Run every planned experiment once, one fold's after the other's: those that share a backbone follow each other."""
+    runs: dict[Overrides, Run | None] = {}
+    with _left_as_it_was():
+        for overrides in (of_row[fold] for fold in range(n_folds) for of_row in planned.values()):
+            if overrides not in runs:
+                runs[overrides] = _experiment(overrides)
+    return runs
+
+
+def _paper_datasets(params: Params) -> dict[str, str | None]:
+    """Which of the paper's each dataset is, where the paper's figures were trained on what these were."""
+    known = {name: paper_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
+    trained_on = known[params.train_dataset]
+    return {name: one for name, one in known.items() if one and comparable((one, ""), trained_on)}
+
+
+def _page(
+    tables: list[Table], results: dict[str, dict[str, list[Run | None]]], params: Params, command: str, how: str
+) -> str:
+    head = f"# The paper's tables\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none for the dataset.\n"
+    rendered = [render(table, results[table.title], _paper_datasets(params)) for table in tables]
+    return "\n".join([head, f"Made by `{command}`.", "", *rendered])
+
+
+def main() -> None:
+    arguments, params = _parse(), load_params()
     if not Path(".git").exists():
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
-    folds = [()] if arguments.folds == 1 else [
-        (f"cross_validation.folds={arguments.folds}", f"cross_validation.fold={fold}") for fold in range(arguments.folds)
-    ]  # fmt: skip
-    tables = [TABLES[name] for name in arguments.only]
-    runs = {
+    folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in arguments.only]
+    planned = {
         (table.title, row.label): [(*arguments.set_param, *fold, *row.overrides) for fold in folds]
         for table in tables
         for row in table.rows
     }
-    made: dict[tuple[str, ...], dict[str, dict] | None] = {}
-    with _left_as_it_was():
-        # One fold's experiments after the other: those that share a backbone follow each other.
-        for overrides in (per_fold[at] for at in range(len(folds)) for per_fold in runs.values()):
-            if overrides not in made:
-                made[overrides] = _experiment(overrides)
+    runs = _run_all(planned, len(folds))
     results = {
-        table.title: {row.label: [made[overrides] for overrides in runs[table.title, row.label]] for row in table.rows}
+        table.title: {row.label: [runs[one] for one in planned[table.title, row.label]] for row in table.rows}
         for table in tables
     }
-    known = {name: paper.benchmark(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
-    trained_on = known[params.train_dataset]
-    benchmarks = {name: one for name, one in known.items() if one and paper.comparable((one, ""), trained_on)}
+    parts = ["python -m stages.paper_tables --only", *arguments.only, f"--folds {arguments.folds}"]
+    command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
     how = f", mean ± standard deviation over {len(folds)} folds of people" if len(folds) > 1 else ""
-    head = f"# Comparisons\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none for the dataset.\n"
-    command = " ".join(
-        [
-            "python -m stages.paper_tables --only",
-            *arguments.only,
-            f"--folds {arguments.folds}",
-            *(f"-S {s}" for s in arguments.set_param),
-        ]
-    )
-    text = "\n".join(
-        [head, f"Made by `{command}`.", "", *(render(table, results[table.title], benchmarks) for table in tables)]
-    )
+    text = _page(tables, results, params, command, how)
     write_text(METRICS / "tables.md", text)
-    _plot(METRICS / "tables.png", tables, results)
+    plot_tables(METRICS / "tables.png", tables, results)
     print(f"\n{text}\n{METRICS}/tables.md, {METRICS}/tables.png")
-    failed = [" ".join(overrides) for overrides, run in made.items() if run is None]
+    failed = [" ".join(overrides) for overrides, run in runs.items() if run is None]
     if failed:
         raise InputError(
-            f"{len(failed)} of {len(made)} experiments failed ({failed[0] or 'params as they are'}, …); see above for why"
+            f"{len(failed)} of {len(runs)} experiments failed ({failed[0] or 'params as they are'}, …); see above for why"
         )
 
 

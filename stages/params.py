@@ -1,32 +1,80 @@
-"""Load and check params.yaml; ``python -m stages.params`` checks it, ``--preset FILE …`` writes presets into it first."""
+"""Load and check params.yaml; ``python -m stages.params`` checks it, ``--preset FILE …`` writes presets into it first.
+
+``--docs FILE`` writes docs/params.md instead: every key with what it means, from the packages' settings and registries.
+"""
 
 import argparse
 import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.cli import run
-from stages.lib.config import Params, Section
+from stages.lib.anomaly.estimators import ESTIMATORS
+from stages.lib.anomaly.settings import AnomalyModelSettings
+from stages.lib.backbone.settings import BackboneSettings, TrainingSettings
+from stages.lib.calibration.settings import CalibrationSettings
+from stages.lib.datasets.layouts.registry import LAYOUTS
+from stages.lib.datasets.settings import CrossValidationSettings, DatasetSettings
+from stages.lib.demo.settings import DemoSettings
 from stages.lib.errors import InputError
-from stages.lib.files import atomic_path
+from stages.lib.faces.settings import FaceSettings
+from stages.lib.files import atomic_path, write_text
+from stages.lib.frames.settings import FrameSettings
+from stages.lib.markdown import markdown_table
+from stages.lib.pairs.fusion import FUSIONS
+from stages.lib.pairs.settings import PairSettings
+from stages.lib.pseudo_fakes.schemes import SCHEMES
+from stages.lib.pseudo_fakes.settings import SynthesisSettings
+from stages.lib.settings import Settings, name_in
 
 PARAMS = Path("params.yaml")
+DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Params(Settings):
+    """The whole of params.yaml: a section stands in the package that reads it."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="of every random draw but the demo's")
+    fusion: Annotated[str, name_in(FUSIONS)] = Field(description="how a pair of faces becomes one vector")
+    train_dataset: str = Field(
+        description="the key of `datasets` whose `train` and `val` reals are trained on and calibrated with"
+    )
+    datasets: Annotated[dict[DatasetName, DatasetSettings], Field(min_length=1)]
+    cross_validation: CrossValidationSettings
+    demo: DemoSettings
+    frames: FrameSettings
+    faces: FaceSettings
+    synthesis: SynthesisSettings
+    backbone: BackboneSettings
+    train: TrainingSettings
+    pairs: PairSettings
+    anomaly_model: AnomalyModelSettings
+    calibration: CalibrationSettings
+
+    @model_validator(mode="after")
+    def _train_dataset_is_known(self) -> "Params":
+        if self.train_dataset not in self.datasets:
+            raise ValueError(
+                f"train_dataset is '{self.train_dataset}', expected one of the keys of `datasets`: {', '.join(self.datasets)}"
+            )
+        return self
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section that ``location`` (a key's path) points into, [] where it is not a section."""
     kind: object = Params
     for part in location[:-1]:
-        if not (isinstance(kind, type) and issubclass(kind, Section)):  # a mapping of names to sections
-            kind = next((one for one in get_args(kind) if isinstance(one, type) and issubclass(one, Section)), None)
+        if not (isinstance(kind, type) and issubclass(kind, Settings)):  # a mapping of names to sections
+            kind = next((one for one in get_args(kind) if isinstance(one, type) and issubclass(one, Settings)), None)
         else:
             kind = kind.model_fields[str(part)].annotation if str(part) in kind.model_fields else None
-    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Settings) else []
 
 
 def _explain(error: ErrorDetails) -> str:
@@ -38,7 +86,7 @@ def _explain(error: ErrorDetails) -> str:
         hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}."
         return f"{key}: unknown key; {hint} Correct or remove it"
     if error["type"] == "missing":
-        return f"{key}: missing; add it (README.md says what each key means)"
+        return f"{key}: missing; add it (docs/params.md says what each key means)"
     if error["type"] == "literal_error":
         expected = error["ctx"]["expected"]
         close = difflib.get_close_matches(str(found), expected.replace("'", "").replace(" or ", ", ").split(", "), 1)
@@ -94,13 +142,66 @@ def _merge(into: dict, values: dict) -> None:
             into[key] = value
 
 
+def _documented(section: type[Settings], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(key, description) of every field of a section and of the sections in it, by the key's path."""
+    for name, field in section.model_fields.items():
+        inner = next((one for one in (field.annotation, *get_args(field.annotation)) if _is_settings(one)), None)
+        if inner is None:
+            yield f"{prefix}{name}", field.description or ""
+        else:
+            yield from _documented(
+                inner, f"{prefix}{name}.<name>." if inner is not field.annotation else f"{prefix}{name}."
+            )
+
+
+def _is_settings(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Settings)
+
+
+def _registry(title: str, key: str, registry: Mapping[str, Any]) -> str:
+    rows = [(f"`{name}`", entry.description) for name, entry in registry.items()]
+    return f"## {title}\n\nNames for `{key}`.\n\n" + markdown_table(("name", "is"), rows)
+
+
+def documentation() -> str:
+    """docs/params.md: every key of params.yaml with its description and its value as shipped, and every registered name."""
+    shipped = YAML(typ="safe").load(PARAMS)
+    rows = []
+    for key, description in _documented(Params):
+        value: Any = shipped
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        text = "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        rows.append((f"`{key}`", description, text.replace("'", "")))
+    return "\n".join(
+        [
+            "# params.yaml",
+            "",
+            "Every key, what it means, and its value as shipped. A misspelt key or value is an error that names it.",
+            "How the work is run (workers, device) is set by the environment and is not a param: see",
+            "[Scaling](scaling.md).",
+            "",
+            "This page is generated from the settings of the packages (`make docs`): don't edit it.",
+            "",
+            markdown_table(("key", "means", "as shipped"), rows),
+            _registry("Fusions", "fusion", FUSIONS),
+            _registry("Anomaly models", "anomaly_model.kind", ESTIMATORS),
+            _registry("Mask schemes", "synthesis.schemes", SCHEMES),
+            _registry("Layouts", "datasets.<name>.layout", LAYOUTS),
+        ]
+    )
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", type=Path, nargs="+", help="files of presets/ to write into params.yaml")
+    parser.add_argument("--docs", type=Path, metavar="FILE", help="write the page that says what each key means")
     arguments = parser.parse_args()
     if arguments.preset:
         apply_presets(arguments.preset)
     load_params()
+    if arguments.docs:
+        write_text(arguments.docs, documentation())
 
 
 if __name__ == "__main__":

@@ -3,21 +3,27 @@
 The scores of pairs and of single frames, whose means they are, are kept beside it.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
 from stages.cli import parse_paths, run
-from stages.lib.anomaly import DIFFERENTIAL, SINGLE_FRAME, anomaly_scores, load_anomaly_models
-from stages.lib.folds import read_index
-from stages.lib.scoring import score_videos
+from stages.lib.anomaly.files import FRAME_MODEL, PAIR_MODEL, load_anomaly_models
+from stages.lib.anomaly.scoring import VideoScore, anomaly_scores, rows_by_video, score_table, score_video
+from stages.lib.datasets.folds import read_index
+from stages.lib.reasons import VideoReject
 from stages.lib.tables import (
     EXTRACTED_VIDEOS,
     FACES,
+    FACES_TABLE,
     FRAME_SCORES,
     PAIR_SCORES,
     SCORES,
+    VIDEOS_TABLE,
     read_embeddings,
     read_pairs,
     read_table,
@@ -27,8 +33,26 @@ from stages.lib.tables import (
 from stages.params import load_params
 
 
-def _scores(model: Pipeline, table: pa.Table, column: str) -> np.ndarray:
-    return anomaly_scores(model, vectors(table, column), table["video_id"].to_numpy())
+def _score(
+    model: Pipeline, pairs: pa.Table, faces: pd.DataFrame, extracted: pd.DataFrame
+) -> Iterator[tuple[str, VideoScore]]:
+    """(video_id, score) of every video that was extracted."""
+    fused, rows_of = vectors(pairs, "fused"), dict(rows_by_video(pairs["video_id"].to_numpy()))
+    n_faces = faces.loc[faces["reject_reason"].isna(), "video_id"].value_counts()
+    for video_id, reason in zip(extracted["video_id"], extracted["reject_reason"], strict=True):
+        own = fused[rows_of.get(video_id, slice(0, 0))]
+        reject = None if pd.isna(reason) else VideoReject(reason)
+        yield video_id, score_video(model, own, int(n_faces.get(video_id, 0)), reject)
+
+
+def _frame_scores(model: Pipeline, embeddings: pa.Table) -> pd.DataFrame:
+    """The ``FRAME_SCORES`` table: the baselines' scores of each face."""
+    embedding, video_ids = vectors(embeddings, "embedding"), embeddings["video_id"].to_numpy()
+    of_videos = [anomaly_scores(model, embedding[rows]) for _, rows in rows_by_video(video_ids)]
+    scores = embeddings.select(["video_id", "face_row", "time_s"]).to_pandas()
+    scores["single_frame_score"] = np.concatenate([np.empty(0), *of_videos])
+    scores["classifier_logit"] = embeddings["fake_logit"].to_numpy().astype(np.float64)
+    return scores
 
 
 def main() -> None:
@@ -36,21 +60,20 @@ def main() -> None:
     paths = parse_paths(__doc__, *inputs, "out", "pair-scores", "frame-scores", text=("dataset",))
     params = load_params()
     models = load_anomaly_models(paths.model)
-    pairs, embeddings = read_pairs(paths.pairs), read_embeddings(paths.embeddings)
-    # Training reals have more pairs, for the fit; every video is scored by as many (section 4.1).
-    pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
-    pair_scores = pairs.select(["video_id", "pair", "time_a_s", "time_b_s"]).to_pandas()
-    pair_scores["anomaly_score"] = _scores(models[DIFFERENTIAL], pairs, "fused")
-    frame_scores = embeddings.select(["video_id", "face_row", "time_s"]).to_pandas()
-    frame_scores["single_frame_score"] = _scores(models[SINGLE_FRAME], embeddings, "embedding")
-    frame_scores["classifier_logit"] = embeddings["fake_logit"].to_numpy().astype(np.float64)
     index = read_index(paths.index, params.cross_validation, paths.dataset == params.train_dataset)
-    extracted = read_table(paths.frames / "videos.parquet", EXTRACTED_VIDEOS).to_pandas()
-    faces = read_table(paths.faces / "faces.parquet", FACES, ["video_id", "reject_reason"]).to_pandas()
-    scores = score_videos(index, extracted, faces, frame_scores, pair_scores)
+    extracted = read_table(paths.frames / VIDEOS_TABLE, EXTRACTED_VIDEOS).to_pandas()
+    faces = read_table(paths.faces / FACES_TABLE, FACES, ["video_id", "reject_reason"]).to_pandas()
+    # Training reals have more pairs, for the fit; every video is scored by as many (section 4.1).
+    pairs = read_pairs(paths.pairs)
+    pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
+    scores = dict(_score(models[PAIR_MODEL], pairs, faces, extracted))
+    frame_scores = _frame_scores(models[FRAME_MODEL], read_embeddings(paths.embeddings))
+    pair_scores = pairs.select([name for name in PAIR_SCORES.names if name != "anomaly_score"]).to_pandas()
+    of_pairs = [scores[video_id].pair_scores for video_id in pair_scores["video_id"].unique()]
+    pair_scores["anomaly_score"] = np.concatenate([np.empty(0), *of_pairs])
     write_table(paths.pair_scores, pair_scores, PAIR_SCORES)
     write_table(paths.frame_scores, frame_scores, FRAME_SCORES)
-    write_table(paths.out, scores[SCORES.names], SCORES)
+    write_table(paths.out, score_table(index, extracted, faces, frame_scores, scores)[SCORES.names], SCORES)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def counting_frames(n: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray
 @pytest.fixture(scope="session")
 def portrait_landmarks() -> np.ndarray:
     """The hand-placed landmarks of the portrait, float64 (68, 2), in its pixels."""
-    from stages.lib.demo_face import _ASTRONAUT, _points
+    from stages.lib.demo.face import _ASTRONAUT, _points
 
     return _points(_ASTRONAUT)
 

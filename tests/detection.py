@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.calibration import Calibration, sha256
-from stages.lib.detection import Pair, Seen, Verdict, encode_jpeg, place_among_reals
+from stages.lib.calibration.bundle import Calibration, sha256
+from stages.lib.detection.detector import place_among_reals
+from stages.lib.detection.observation import Seen
+from stages.lib.detection.verdict import Pair, Verdict
 from stages.lib.files import write_json
+from stages.lib.images import encode_jpeg
 
 
 def calibration_of(scores: list[float], test: list[float] = (), landmarks: str = "haar") -> Calibration:

@@ -11,18 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from stages.lib.anomaly import (
-    DIFFERENTIAL,
-    SINGLE_FRAME,
-    anomaly_scores,
-    fit_anomaly_model,
-    fit_on_device,
-    free_parameters,
-    load_anomaly_models,
-    save_anomaly_models,
-)
-from stages.lib.anomaly_models import ANOMALY_MODELS
-from stages.lib.config import AnomalyModel
+from stages.lib.anomaly.estimators import ANOMALY_MODELS
+from stages.lib.anomaly.files import DIFFERENTIAL, SINGLE_FRAME, load_anomaly_models, save_anomaly_models
+from stages.lib.anomaly.fitting import fit_anomaly_model, fit_on_device, free_parameters
+from stages.lib.anomaly.scoring import anomaly_scores
+from stages.lib.anomaly.settings import AnomalyModelSettings
 from stages.lib.errors import InputError
 
 DEFAULTS = {
@@ -38,8 +31,8 @@ DEFAULTS = {
 }
 
 
-def _settings(**changes) -> AnomalyModel:
-    return AnomalyModel(**DEFAULTS | changes)
+def _settings(**changes) -> AnomalyModelSettings:
+    return AnomalyModelSettings(**DEFAULTS | changes)
 
 
 SETTINGS = _settings()

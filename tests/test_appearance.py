@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.appearance import appearance, face_regions
-from stages.lib.landmarks import canonical_face
-from stages.lib.tables import N_APPEARANCE
+from stages.lib.faces.appearance import appearance, face_regions
+from stages.lib.faces.landmarks import canonical_face
+from stages.lib.records import N_APPEARANCE
 
 LANDMARKS = canonical_face() * 60 + (112, 100)
 REGIONS = face_regions(LANDMARKS, 224) > 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.augmentation import crop_alike, degrade_alike, flip_alike, recolour_alike
+from stages.lib.pseudo_fakes.augmentation import crop_alike, degrade_alike, flip_alike, recolour_alike
 
 ALL = [crop_alike, degrade_alike, flip_alike, recolour_alike]
 

@@ -9,25 +9,19 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone import (
-    BackboneConfig,
-    build_backbone,
-    forward,
-    load_backbone,
-    pick_device,
-    prepare,
-    save_backbone,
-)
-from stages.lib.config import Backbone
+from stages.lib.backbone.checkpoint import BackboneConfig, load_backbone, save_backbone
+from stages.lib.backbone.network import build_backbone, forward, prepare
+from stages.lib.backbone.settings import BackboneSettings
 from stages.lib.errors import InputError
+from stages.lib.runtime import pick_device
 
 CPU = torch.device("cpu")
 NAME = "test_resnet"
 FACES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
 
-def _settings(weights: str = "none", name: str = NAME) -> Backbone:
-    return Backbone(name=name, weights=weights, input_size=32)
+def _settings(weights: str = "none", name: str = NAME) -> BackboneSettings:
+    return BackboneSettings(name=name, weights=weights, input_size=32)
 
 
 @torch.inference_mode()
@@ -137,7 +131,7 @@ def test_an_impossible_device_is_named(monkeypatch):
     [("efficientnet_b4", 1792), ("resnet50", 2048), ("legacy_xception", 2048), ("vit_tiny_patch16_224", 192)],
 )
 def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
-    model = build_backbone(Backbone(name=name, weights="none", input_size=64)).eval()
+    model = build_backbone(BackboneSettings(name=name, weights="none", input_size=64)).eval()
     embedding, logit = _forward(model, 64)
     assert embedding.shape == (5, dimension) == (5, model.head_hidden_size) and torch.isfinite(logit).all()
     save_backbone(tmp_path / "b.safetensors", model, BackboneConfig(name, 64, dimension))

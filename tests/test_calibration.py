@@ -7,20 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from stages.lib.calibration import (
-    alarm_rows,
-    alarms,
-    basis,
-    describe,
-    load_calibration,
-    p_value,
-    percentile,
-    rate_interval,
-    read_calibration,
-    sha256,
-    threshold,
-)
+from stages.lib.calibration.bundle import load_calibration, read_calibration, sha256
+from stages.lib.calibration.thresholds import basis, p_value, percentile, rate_interval, threshold
+from stages.lib.detection.wording import describe
 from stages.lib.errors import InputError
+from stages.lib.evaluation.alarms import alarm_rows, alarms
 from tests.detection import calibration_of, write_models
 
 

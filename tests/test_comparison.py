@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.lib.comparison import benchmark_tables
+from stages.lib.evaluation.benchmarks import benchmark_tables
 
 
 def _found(**auc: float | None) -> dict:

@@ -10,8 +10,9 @@ from typing import get_args
 import pytest
 from ruamel.yaml import YAML
 
-from stages.lib.config import Params, Section
 from stages.lib.ledger import INFRASTRUCTURE, source_files
+from stages.lib.settings import Settings
+from stages.params import Params
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
@@ -103,12 +104,12 @@ def test_nothing_after_embedding_imports_torch(name):
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def _settings(section: type[Section] = Params, prefix: str = "") -> list[str]:
+def _settings(section: type[Settings] = Params, prefix: str = "") -> list[str]:
     """Every key of params.yaml, by its path."""
     keys = []
     for name, field in section.model_fields.items():
         inner = get_args(field.annotation)[1] if name == "datasets" else field.annotation
-        is_section = isinstance(inner, type) and issubclass(inner, Section)
+        is_section = isinstance(inner, type) and issubclass(inner, Settings)
         keys += _settings(inner, f"{prefix}{name}.") if is_section else [f"{prefix}{name}"]
     return keys
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from stages.lib.demo_dataset import DemoVideo, make_video, plan_videos
-from stages.lib.demo_face import SIZE, load_portraits, make_performance, make_person, posed_points, render
-from stages.lib.faces import detect_face
+from stages.lib.demo.dataset import DemoVideo, make_video, plan_videos
+from stages.lib.demo.face import SIZE, load_portraits, make_performance, make_person, posed_points, render
+from stages.lib.faces.detector import detect_face
 from stages.lib.runtime import map_videos
 
 PLAN = plan_videos({"train": 3, "val": 2, "test": 12})
@@ -36,7 +36,7 @@ def test_people_differ_in_geometry_and_look():
 
 def test_rendering_at_rest_is_the_still():
     person = make_person(load_portraits(), np.random.default_rng(0))
-    from stages.lib.demo_face import _HEAD
+    from stages.lib.demo.face import _HEAD
 
     frame = render(person, person.landmarks, _HEAD)
     still = cv2.resize(person.still, (SIZE, SIZE), interpolation=cv2.INTER_AREA)

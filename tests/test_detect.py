@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.anomaly import load_anomaly_models, save_anomaly_models
-from stages.lib.backbone import load_backbone
-from stages.lib.calibration import load_calibration, sha256
-from stages.lib.detection import Detector, Verdict, look_at
+from stages.lib.anomaly.files import load_anomaly_models, save_anomaly_models
+from stages.lib.backbone.checkpoint import load_backbone
+from stages.lib.calibration.bundle import load_calibration, sha256
+from stages.lib.detection.detector import Detector
+from stages.lib.detection.observation import look_at
+from stages.lib.detection.verdict import Verdict
 from stages.lib.errors import InputError
 from stages.lib.files import write_json
 from tests.conftest import face_frames, noise_frames, portrait, write_video

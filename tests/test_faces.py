@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.faces import crop_face, crop_square, detect_eyes, detect_face, to_crop
+from stages.lib.faces.crop import crop_face, crop_square, to_crop
+from stages.lib.faces.detector import detect_eyes, detect_face
 from tests.conftest import face_frames, noise_frames, portrait
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_folder, atomic_path, keep_only, write_json
+from stages.lib.records import N_APPEARANCE
 from stages.lib.tables import (
     EXTRACTED_VIDEOS,
     INDEX,
-    N_APPEARANCE,
     embeddings_schema,
     read_embeddings,
     read_table,

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from stages.lib.config import Pairs
-from stages.lib.fusion import FUSIONS, Features, draw_pairs
+from stages.lib.pairs.drawing import draw_pairs
+from stages.lib.pairs.fusion import FUSIONS, Features
+from stages.lib.pairs.settings import PairSettings
 
 
 def _features(embedding: list[float], logit: float = 0.0, appearance: float = 0.0) -> Features:
@@ -47,13 +48,13 @@ def test_taking_rows_takes_them_of_every_part():
 def test_every_fusion_of_the_params_exists():
     from typing import get_args
 
-    from stages.lib.config import FusionName
+    from stages.lib.settings import FusionName
 
     assert set(FUSIONS) == set(get_args(FusionName))
 
 
-def _settings(min_gap: float, max_gap: float, min_faces: int = 2) -> Pairs:
-    return Pairs(per_video=1, train_per_video=1, min_gap=min_gap, max_gap=max_gap, min_faces=min_faces)
+def _settings(min_gap: float, max_gap: float, min_faces: int = 2) -> PairSettings:
+    return PairSettings(per_video=1, train_per_video=1, min_gap=min_gap, max_gap=max_gap, min_faces=min_faces)
 
 
 def test_pairs_lie_apart_are_distinct_and_never_pair_a_frame_with_itself():

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stages.lib.datasets.index import add_fingerprints, index_dataset
 from stages.lib.errors import InputError
 from stages.lib.fingerprint import fingerprint, state
-from stages.lib.index import add_fingerprints, index_dataset
 from stages.lib.tables import SEEN
 
 

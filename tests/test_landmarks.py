@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.demo_face import _MIRROR
+from stages.lib.demo.face import _MIRROR
 from stages.lib.errors import InputError
-from stages.lib.faces import crop_square, detect_face
-from stages.lib.landmarks import canonical_face, haar_landmarks, make_landmarker
+from stages.lib.faces.crop import crop_square
+from stages.lib.faces.detector import detect_face
+from stages.lib.faces.landmarks import canonical_face, haar_landmarks, make_landmarker
 from tests.conftest import portrait
 
 

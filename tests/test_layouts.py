@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stages.lib.datasets.index import add_fingerprints, describe, index_dataset
+from stages.lib.datasets.layouts.forgerynet import index_forgerynet
+from stages.lib.datasets.layouts.registry import LAYOUTS
 from stages.lib.errors import InputError
-from stages.lib.index import LAYOUTS, add_fingerprints, describe, index_dataset
-from stages.lib.layouts.forgerynet import index_forgerynet
 from tests import trees
 
 NOTHING_SEEN = pd.DataFrame(columns=["path", "state", "fingerprint"])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.metrics import (
+from stages.lib.evaluation.metrics import (
     auc,
     auc_interval,
     average_precision,

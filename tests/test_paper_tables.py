@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.lib.paper import (
+from stages.lib.evaluation.paper import (
     ANOMALY_MODELS,
     AVERAGE,
     BACKBONES,

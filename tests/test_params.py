@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.lib.errors import InputError
-from stages.lib.paper import benchmark
+from stages.lib.evaluation.paper import benchmark
 from stages.params import apply_presets, load_params
 
 ROOT = Path(__file__).parent.parent

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.faces import detect_face
-from stages.lib.index import index_dataset
-from stages.lib.landmarks import haar_landmarks, make_landmarker
-from stages.lib.video import extract_frames
+from stages.lib.datasets.index import index_dataset
+from stages.lib.faces.detector import detect_face
+from stages.lib.faces.landmarks import haar_landmarks, make_landmarker
+from stages.lib.frames.extraction import extract_frames
 
 pytestmark = pytest.mark.realfaces
 

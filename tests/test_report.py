@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from stages.lib import report as report_module
-from stages.lib.detection import Verdict
-from stages.lib.report import Report
+from stages.lib.detection import report as report_module
+from stages.lib.detection.report import Report
+from stages.lib.detection.verdict import Verdict
 from tests.detection import calibration_of, seen_of, verdict_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"

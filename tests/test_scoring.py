@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from stages.lib.scoring import score_videos
+from stages.lib.anomaly.scoring import score_videos
 
 IDS = ["a", "b", "c", "d"]
 

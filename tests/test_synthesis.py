@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from stages.lib import synthesis
-from stages.lib.landmarks import canonical_face
-from stages.lib.synthesis import (
-    SCHEMES,
+from stages.lib.faces.landmarks import canonical_face
+from stages.lib.pseudo_fakes import synthesis
+from stages.lib.pseudo_fakes.schemes import SCHEMES
+from stages.lib.pseudo_fakes.synthesis import (
     Donor,
     align_donor,
     blend,

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.faces import detect_face, detect_faces
-from stages.lib.tracking import follow_person, look_distance, person_look
+from stages.lib.faces.detector import detect_face, detect_faces
+from stages.lib.faces.tracking import follow_person, look_distance, person_look
 from tests.conftest import portrait
 
 

@@ -6,19 +6,14 @@ import pytest
 import timm
 import torch
 
-from stages.lib.config import Train
+from stages.lib.backbone.sam import SharpnessAwareStep
+from stages.lib.backbone.settings import TrainingSettings
+from stages.lib.backbone.training import fresh_variants, learning_rate_factor, set_trainable, train_backbone
 from stages.lib.errors import InputError
+from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.tables import FAKES
-from stages.lib.training import (
-    FakeBank,
-    SharpnessAwareStep,
-    fresh_variants,
-    learning_rate_factor,
-    set_trainable,
-    train_backbone,
-)
 
-SETTINGS = Train(
+SETTINGS = TrainingSettings(
     epochs=4,
     batch_size=8,
     optimizer="adamw",
@@ -31,7 +26,7 @@ SETTINGS = Train(
 )
 
 
-def _settings(**changes) -> Train:
+def _settings(**changes) -> TrainingSettings:
     return SETTINGS.model_copy(update=changes)
 
 
@@ -115,7 +110,7 @@ def _model(name: str = "test_resnet", **more) -> torch.nn.Module:
     return timm.create_model(name, num_classes=1, **more)
 
 
-def _train(folder, model: torch.nn.Module, settings: Train = SETTINGS, seed: int = 0, on_epoch=None, **more) -> tuple:
+def _train(folder, model: torch.nn.Module, settings: TrainingSettings = SETTINGS, seed: int = 0, on_epoch=None, **more) -> tuple:
     epochs = []
     banks = _bank(folder, "train"), _bank(folder, "val")
     best = train_backbone(model, 32, *banks, settings, seed, torch.device("cpu"), on_epoch or epochs.append, **more)

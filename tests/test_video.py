@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.video import compress_frame, decompress_frame, equally_spaced, extract_frames, read_frames, write_frames
+from stages.lib.frames.extraction import equally_spaced, extract_frames
+from stages.lib.frames.storage import compress_frame, decompress_frame, read_frames, write_frames
 from tests.conftest import counting_frames, noise_frames, write_video
 
 

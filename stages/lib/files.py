@@ -51,9 +51,19 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
 
 
-def video_file(folder: Path, suffix: str, video_id: str) -> Path:
-    """The file of one video in a stage's folder."""
-    return folder / f"{video_id}{suffix}"
+def frames_file(folder: Path, video_id: str) -> Path:
+    """The file of a video's kept frames in ``data/frames/<dataset>``."""
+    return folder / f"{video_id}.parquet"
+
+
+def faces_file(folder: Path, video_id: str) -> Path:
+    """The array of a video's face crops in ``data/faces/<dataset>``."""
+    return folder / f"{video_id}.npy"
+
+
+def bank_file(folder: Path, video_id: str) -> Path:
+    """The array of a video's pseudo-fakes in ``data/fakes``."""
+    return folder / f"{video_id}.npy"
 
 
 def keep_only(folder: Path, kept: set[Path]) -> None:

@@ -3,19 +3,49 @@
 import ast
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
+from stages.lib.files import keep_only
 from stages.lib.fingerprint import fingerprint
+from stages.lib.records import Video
+from stages.lib.tables import write_table
 
 # Modules that cannot change what an artifact contains: messages, atomic writes, types of params, workers and progress.
 INFRASTRUCTURE = frozenset(
-    {f"stages/{name}.py" for name in ("__init__", "cli", "params")}
-    | {f"stages/lib/{name}.py" for name in ("__init__", "config", "errors", "files", "ledger", "runtime")}
+    {f"stages/{name}.py" for name in ("cli", "params")}
+    | {f"stages/lib/{name}.py" for name in ("errors", "files", "ledger", "runtime", "settings")}
 )
 _ROOT = Path(__file__).parents[2]
+
+AVideo = TypeVar("AVideo", bound=Video)
+
+
+def is_infrastructure(path: str) -> bool:
+    """Whether a module cannot change what an artifact contains; settings are part of a recipe by their values."""
+    return path in INFRASTRUCTURE or Path(path).name in ("__init__.py", "settings.py")
+
+
+def imported_modules(path: str) -> set[str]:
+    """The project's own modules that a module imports, anywhere in it, as paths below the repository."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((_ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise ValueError(f"{path}: a relative import; write `from stages.…`, which a ledger can follow")
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import module` imports a module, `from module import name` something that is in it.
+            names |= {name for alias in node.names if _file_of(name := f"{node.module}.{alias.name}")} or {node.module}
+    return {found for name in names if name.split(".")[0] == "stages" and (found := _file_of(name))}
+
+
+def _file_of(module: str) -> str | None:
+    path = module.replace(".", "/")
+    return next((file for file in (f"{path}.py", f"{path}/__init__.py") if (_ROOT / file).is_file()), None)
 
 
 def source_files(stage: str) -> set[str]:
@@ -24,14 +54,9 @@ def source_files(stage: str) -> set[str]:
     queue = [stage]
     while queue:
         path = queue.pop()
-        if path in found or path in INFRASTRUCTURE:
-            continue
-        found.add(path)
-        queue += [
-            f"{node.module.replace('.', '/')}.py"
-            for node in ast.walk(ast.parse((_ROOT / path).read_text(encoding="utf-8")))
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages.")
-        ]
+        if path not in found and not is_infrastructure(path):
+            found.add(path)
+            queue += imported_modules(path)
     return found
 
 
@@ -49,8 +74,8 @@ def recipe(stage: str, *settings: object) -> str:
 class Ledger:
     """The rows that a stage made of each video, in an SQLite file, which survives ``kill -9``; deleting it costs time alone.
 
-    It is no output of the stage: DVC doesn't know it. A video's entry holds only as long as the ``recipe``, what the video was
-    made from, and the file that was written of it are the same.
+    It is not part of the stage's outputs: DVC doesn't know it. A video's entry holds only as long as the ``recipe``, what the
+    video was made from, and the file that was written of it are the same.
     """
 
     def __init__(self, path: Path, recipe: str) -> None:
@@ -79,17 +104,16 @@ class Ledger:
 
     def resume(
         self,
-        videos: list[dict],
-        compute: Callable[[list[dict]], Iterable[tuple[dict, pa.Table]]],
+        videos: Sequence[AVideo],
+        compute: Callable[[list[AVideo]], Iterable[tuple[AVideo, pa.Table]]],
         output: Callable[[str], Path] | None = None,
     ) -> Iterator[pa.Table]:
         """Yield the rows of every video in the order of ``videos``, computing only those that aren't in the ledger.
 
-        ``videos``: dicts with ``video_id`` and ``made_from``, the fingerprint of what the video's rows are made from.
         ``compute`` gets those to do and yields (video, rows) in any order. ``output``: the file of a video_id that it writes,
         if there is anything to write.
         """
-        keys = {video["video_id"]: f"{self._recipe} {video['made_from']}" for video in videos}
+        keys = {video.video_id: f"{self._recipe} {video.made_from}" for video in videos}
         done = set()
         for video_id, key, written in self._database.execute("SELECT video_id, key, output FROM finished").fetchall():
             if keys.get(video_id) != key:
@@ -99,9 +123,8 @@ class Ledger:
         self._database.commit()
         if done:
             print(f"{len(done)} of {len(videos)} videos are done already", flush=True)
-        for video, rows in compute([video for video in videos if video["video_id"] not in done]):
-            video_id = video["video_id"]
-            entry = (video_id, keys[video_id], self._written(video_id, output), _to_bytes(rows))
+        for video, rows in compute([video for video in videos if video.video_id not in done]):
+            entry = (video.video_id, keys[video.video_id], self._written(video.video_id, output), _to_bytes(rows))
             self._database.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", entry)
             self._database.commit()
         for video_id in keys:
@@ -111,6 +134,30 @@ class Ledger:
     @staticmethod
     def _written(video_id: str, output: Callable[[str], Path] | None) -> str:
         return fingerprint(output(video_id)) if output else ""
+
+
+def update_folder(
+    table: Path,
+    schema: pa.Schema,
+    videos: Sequence[AVideo],
+    compute: Callable[[list[AVideo]], Iterable[tuple[AVideo, pa.Table]]],
+    file_of: Callable[[str], Path],
+    has_file: Callable[[pa.Table], bool],
+    ledger: Path,
+    recipe: str,
+) -> None:
+    """Bring an artifact folder up to date: a file for each video that gives one, and a table of all.
+
+    ``table``: in the folder; it is absent while the folder is being changed, so that one is not taken for a whole one.
+    ``compute``, ``file_of``: as in :meth:`Ledger.resume`; a file whose video gave rows without one (``has_file``), or is no
+    longer among ``videos``, is removed.
+    """
+    table.unlink(missing_ok=True)
+    with Ledger(ledger, recipe) as known:
+        rows = list(known.resume(videos, compute, file_of))
+    kept = {file_of(video.video_id) for video, made in zip(videos, rows, strict=True) if has_file(made)}
+    keep_only(table.parent, kept)
+    write_table(table, pa.concat_tables([schema.empty_table(), *rows]), schema)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

@@ -1,11 +1,13 @@
-"""How the work is run: over all cores, under a progress bar.
+"""How the work is run: over all cores, on which device, under a progress bar.
 
 ``DIFFFAKE_WORKERS`` (default: all cores) and ``DIFFFAKE_DEVICE`` (default: a GPU where there is one) are execution
 settings: they never change a result of a CPU stage and are never params.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import joblib
@@ -16,17 +18,42 @@ from stages.lib.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_SIGNS_OF_A_GPU = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's driver, AMD's, and either under WSL
+
 
 def worker_count() -> int:
     """Processes to use: ``DIFFFAKE_WORKERS``, or every core. Raises :class:`InputError` if it is not a count."""
     text = os.environ.get("DIFFFAKE_WORKERS", "")
     if not text:
-        return joblib.cpu_count()
+        return int(joblib.cpu_count())
     if not text.isdigit() or int(text) < 1:
         raise InputError(
             f"DIFFFAKE_WORKERS is '{text}', expected a whole number of at least 1; unset it to use every core"
         )
     return int(text)
+
+
+def pick_device() -> str:
+    """PyTorch's name of the device to compute on: ``DIFFFAKE_DEVICE`` (``cpu``, ``cuda:1``, …), or a GPU where there is one.
+
+    Raises :class:`InputError` where ``DIFFFAKE_DEVICE`` names one that can't be used. PyTorch is imported only where it can
+    matter: it takes seconds, which a stage that fits a mixture on the CPU has no need of.
+    """
+    wanted = os.environ.get("DIFFFAKE_DEVICE", "")
+    might_have_a_gpu = "torch" in sys.modules or any(Path(sign).exists() for sign in _SIGNS_OF_A_GPU)
+    if wanted == "cpu" or not (wanted or might_have_a_gpu):
+        return "cpu"
+    import torch
+
+    if not wanted:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"DIFFFAKE_DEVICE is '{wanted}', which PyTorch cannot use here ({error}); unset it or set it to cpu"
+        ) from error
+    return wanted
 
 
 def _one_threaded(function: Callable[[Item], Result], at: int, item: Item) -> tuple[int, Result]:
@@ -36,7 +63,7 @@ def _one_threaded(function: Callable[[Item], Result], at: int, item: Item) -> tu
     try:
         return at, function(item)
     except Exception as error:
-        error.add_note(f"while processing {item['video_id'] if isinstance(item, dict) else item}")
+        error.add_note(f"while processing {getattr(item, 'video_id', item)}")
         raise
 
 
@@ -59,6 +86,7 @@ def map_videos(
         yield items[at], result
 
 
-def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:
+def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterable[Item]:
     """Iterate under a progress bar on standard error."""
-    return tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5)
+    bar: Iterable[Item] = tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5)
+    return bar

@@ -9,12 +9,10 @@ import pyarrow.parquet as pq
 
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
+from stages.lib.records import N_APPEARANCE, N_LANDMARKS
 
-REAL, FAKE = "real", "fake"
-LABELS = (REAL, FAKE)
-SPLITS = ("train", "val", "test")
-N_LANDMARKS = 68
-N_APPEARANCE = 54  # numbers of stages/lib/appearance.py
+# The table of each artifact folder, beside one file per video.
+VIDEOS_TABLE, FACES_TABLE, FAKES_TABLE = "videos.parquet", "faces.parquet", "fakes.parquet"
 
 
 def _schema(**columns: pa.DataType | pa.Field) -> pa.Schema:
@@ -41,8 +39,8 @@ INDEX = _schema(
     fingerprint=pa.string(),
 )
 
-# What each file of a dataset looked like when it was fingerprinted.
-SEEN = _schema(path=pa.string(), state=pa.string(), fingerprint=pa.string())
+# The state of each file of a dataset (size and modification time) when it was fingerprinted.
+FILE_STATES = _schema(path=pa.string(), state=pa.string(), fingerprint=pa.string())
 
 # One row per video: what decoding it gave. reject_reason is null for a video with frames.
 EXTRACTED_VIDEOS = _schema(
@@ -107,7 +105,13 @@ SCORES = _schema(
 
 # What a video's scores are the means of: one row per pair that scores it, one per face.
 PAIR_SCORES = _schema(
-    video_id=pa.string(), pair=pa.int32(), time_a_s=pa.float64(), time_b_s=pa.float64(), anomaly_score=pa.float64()
+    video_id=pa.string(),
+    pair=pa.int32(),
+    face_row_a=pa.int32(),
+    face_row_b=pa.int32(),
+    time_a_s=pa.float64(),
+    time_b_s=pa.float64(),
+    anomaly_score=pa.float64(),
 )
 FRAME_SCORES = _schema(
     video_id=pa.string(),
@@ -135,12 +139,14 @@ def embeddings_schema(dimension: int) -> pa.Schema:
 
 
 def pairs_schema(dimension: int) -> pa.Schema:
-    """One row per pair of frames of one video: which frames (a, b), and their ``fused`` embeddings."""
+    """One row per pair of frames of one video: which faces (a, b) of its face array, their times, and their ``fused`` vector."""
     return _schema(
         video_id=pa.string(),
         label=pa.string(),
         split=pa.string(),
         pair=pa.int32(),
+        face_row_a=pa.int32(),
+        face_row_b=pa.int32(),
         time_a_s=pa.float64(),
         time_b_s=pa.float64(),
         fused=pa.list_(pa.float32(), dimension),
@@ -212,12 +218,12 @@ def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[
 def _match(table: pa.Table, schema: pa.Schema, path: str | Path) -> None:
     if not table.schema.equals(schema):
         raise InputError(
-            f"{path}: columns are {_describe(table.schema)}, expected {_describe(schema)}; rerun the stage that writes it"
+            f"{path}: columns are {_columns_of(table.schema)}, expected {_columns_of(schema)}; rerun the stage that writes it"
         )
     _check(table, path)
 
 
-def _describe(schema: pa.Schema) -> str:
+def _columns_of(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name}:{field.type}" for field in schema)
 
 

@@ -1,0 +1,85 @@
+"""The file of the anomaly models (skops: loading runs no code); equal models give equal bytes."""
+
+import io
+import re
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+from sklearn.pipeline import Pipeline
+
+from stages.lib.anomaly.autoencoder import Autoencoder
+from stages.lib.errors import InputError
+from stages.lib.files import atomic_path
+
+PAIR_MODEL, FRAME_MODEL = "differential", "single_frame"  # of fused pairs, and the paper's baseline of single frames
+_OWN_TYPES = [
+    f"{Autoencoder.__module__}.{Autoencoder.__qualname__}"
+]  # beside scikit-learn's, what a saved model may hold
+
+
+def _skops_io() -> ModuleType:
+    """``skops.io``, imported without PyTorch.
+
+    Importing it walks all of scikit-learn, whose array-API shim for PyTorch then imports that: seconds and hundreds of
+    megabytes for nothing. The walk passes over what cannot be imported.
+    """
+    hide = "torch" not in sys.modules
+    if hide:
+        sys.modules["torch"] = None
+    try:
+        import skops.io
+    finally:
+        if hide:
+            del sys.modules["torch"]
+    return skops.io
+
+
+# skops names arrays by the addresses that objects happened to have.
+_ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
+
+
+def _reproducible(archive: bytes) -> bytes:
+    """A skops archive with addresses numbered by their first appearance and without times: equal models, equal bytes."""
+    numbers: dict[str, str] = {}
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        schema = old.read("schema.json").decode()
+        schema = _ADDRESS.sub(lambda address: numbers.setdefault(address.group(), str(len(numbers))), schema)
+        contents = {
+            f"{numbers[Path(name).stem]}.npy": old.read(name) for name in old.namelist() if name != "schema.json"
+        }
+        for name, content in sorted(contents.items()):
+            new.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        new.writestr(zipfile.ZipInfo("schema.json"), schema, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def save_anomaly_models(path: Path, models: dict[str, Pipeline]) -> None:
+    """Write the fitted models by name (skops: loading runs no code), atomically; equal models give equal bytes."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_reproducible(_skops_io().dumps(models)))
+
+
+def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
+    """The models of :func:`save_anomaly_models`. Raises :class:`InputError` for a file that is not such, or holds foreign types."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `dvc repro fit_anomaly_model` to make it")
+    try:
+        skops_io = _skops_io()
+        unknown = sorted(set(skops_io.get_untrusted_types(file=path)) - set(_OWN_TYPES))
+        if unknown:
+            raise InputError(
+                f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`"
+            )
+        models = skops_io.load(path, trusted=_OWN_TYPES)
+        if set(models) != {PAIR_MODEL, FRAME_MODEL} or not all(type(model) is Pipeline for model in models.values()):
+            raise TypeError(f"expected the pipelines {PAIR_MODEL} and {FRAME_MODEL}")
+        return models
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive fails in many ways
+        raise InputError(
+            f"{path}: not a whole anomaly model ({type(error).__name__}: {error}); delete it and run `dvc repro`"
+        ) from error

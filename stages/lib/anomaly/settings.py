@@ -1,0 +1,28 @@
+"""The section ``anomaly_model`` of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.lib.anomaly.estimators import ESTIMATORS
+from stages.lib.settings import Count, Positive, Settings, name_in
+
+
+class AnomalyModelSettings(Settings):
+    kind: Annotated[str, name_in(ESTIMATORS)] = Field(description="what is fitted to the vectors of real pairs")
+    normalization: Literal["none", "l2", "standardize"] = Field(
+        description="of the fused vector: `standardize`, `l2` (throws its magnitude away), `none`"
+    )
+    pca: Annotated[int, Field(ge=0)] = Field(description="principal components kept; 0 keeps the vector as it is")
+    components: Count = Field(description="`gmm`: Gaussians in the mixture")
+    covariance: Literal["auto", "diag", "full", "tied", "spherical"] = Field(
+        description="`gmm`: `auto` is full where there are at least five numbers for each free parameter, else diag"
+    )
+    regularization: Positive = Field(description="`gmm`: what is added to variances")
+    initialization: Literal["kmeans", "k-means++", "random", "random_from_data"] = Field(
+        description="`gmm`: how EM starts. On a GPU, `random` and `random_from_data` alone"
+    )
+    nu: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="`ocsvm`: upper bound of the share of training pairs called anomalous"
+    )
+    bottleneck: Count = Field(description="`autoencoder`: width of its middle")

@@ -1,0 +1,119 @@
+"""Files of weights: the trained backbone, and the checkpoint that an interrupted training resumes from."""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import timm
+import torch
+
+from stages.lib.backbone.network import create_network
+from stages.lib.errors import InputError
+from stages.lib.files import atomic_path
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What must be known to use saved weights; it travels inside the weights file."""
+
+    name: str
+    input_size: int
+    embedding_dim: int
+
+
+def save_backbone(path: Path, model: torch.nn.Module, architecture: Architecture) -> None:
+    """Write weights with their architecture inside (safetensors), atomically."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file(
+            state, temporary, metadata={"config": json.dumps(asdict(architecture), sort_keys=True)}
+        )
+
+
+def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architecture]:
+    """The network of a file of :func:`save_backbone`, ready to embed. Raises :class:`InputError` for any other file."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `dvc repro train_backbone` to make it")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            architecture = Architecture(**json.loads((file.metadata() or {})["config"]))
+        if not timm.is_model(architecture.name):  # timm would look for some names on a hub
+            raise ValueError(f"timm {timm.__version__} has no network '{architecture.name}'")
+        model = create_network(architecture.name, architecture.input_size)
+        model.load_state_dict(safetensors.torch.load_file(path))
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc repro`"
+        ) from error
+    return model.to(device, memory_format=torch.channels_last).eval(), architecture
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave; losses are mean binary cross-entropies (equation 2)."""
+
+    number: int
+    train_loss: float
+    val_loss: float
+    val_auc: float
+    learning_rate: float
+
+
+@dataclass
+class TrainingState:
+    """What a training run has done so far, with the weights of the best epoch."""
+
+    epochs: list[Epoch]
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch of the highest validation AUC; of equal ones that of the lowest loss."""
+        return max(self.epochs, key=lambda epoch: (epoch.val_auc, -epoch.val_loss))
+
+    def add(self, epoch: Epoch, model: torch.nn.Module) -> None:
+        """Add an epoch that the model has just finished."""
+        self.epochs.append(epoch)
+        if self.best is epoch:
+            self.best_weights = copy.deepcopy(model.state_dict())
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of an unfinished training is kept; ``key``: hash of the settings, data and code that it belongs to."""
+
+    path: Path
+    key: str
+
+    def save(self, state: TrainingState, parts: Mapping[str, Any]) -> None:
+        """Write the state, and that of ``parts`` (whatever has a ``state_dict``), atomically."""
+        content = {
+            "key": self.key,
+            "epochs": [asdict(epoch) for epoch in state.epochs],
+            "best_weights": state.best_weights,
+        }
+        with atomic_path(self.path) as temporary:
+            torch.save(content | {name: part.state_dict() for name, part in parts.items()}, temporary)
+
+    def load(self, parts: Mapping[str, Any]) -> TrainingState:
+        """Load ``parts`` and the state from a checkpoint of the same key; reports it, or why training starts over."""
+        if not self.path.is_file():
+            return TrainingState([])
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged archive fails in many ways
+            print(f"{self.path}: not a readable checkpoint ({type(error).__name__}); training starts over")
+            return TrainingState([])
+        if content["key"] != self.key:
+            print(f"{self.path}: left by training with other settings, data or code; training starts over")
+            return TrainingState([])
+        for name, part in parts.items():
+            part.load_state_dict(content[name])
+        epochs = [Epoch(**epoch) for epoch in content["epochs"]]
+        print(f"resuming training after epoch {len(epochs)}, from {self.path}")
+        return TrainingState(epochs, content["best_weights"])

@@ -1,0 +1,44 @@
+"""The sections ``backbone`` and ``train`` of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from stages.lib.settings import Count, Positive, Settings, Text
+
+
+class BackboneSettings(Settings):
+    name: Text = Field(
+        description="any timm network (`efficientnet_b4`, `resnet50`, `legacy_xception` and a ViT are tested)"
+    )
+    weights: Text = Field(
+        description="`none` (from scratch), `hub` (timm's pretrained) or a local `.safetensors` or `.pth` file"
+    )
+    input_size: Annotated[int, Field(ge=32, le=1024)] = Field(description="px; crops are resized to it")
+
+
+def _even(value: int) -> int:
+    if value % 2:
+        raise ValueError("must be even: half of a batch are real faces, half pseudo-fakes")
+    return value
+
+
+class TrainingSettings(Settings):
+    epochs: Count = Field(description="how often every face is shown")
+    batch_size: Annotated[int, Field(ge=2), AfterValidator(_even)] = Field(
+        description="faces per step, half of them real, half their pseudo-fakes"
+    )
+    optimizer: Literal["sgd", "adamw"] = Field(description="SAM's base optimizer: `adamw`, or `sgd` with momentum 0.9")
+    learning_rate: Positive = Field(description="of the base optimizer; it decays linearly over the last quarter")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(description="of the base optimizer")
+    sam_rho: Annotated[float, Field(ge=0)] = Field(description="how far SAM climbs; 0 is the plain base optimizer")
+    tune: Literal["all", "norm", "head"] = Field(
+        description="what is trained: `all`, `norm` (normalisation layers and classifier) or `head` (classifier)"
+    )
+    augment: bool = Field(
+        description="crop and recolour a real face and its pseudo-fake alike (both are flipped alike in any case)"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 BF16, "
+        "recent GPUs)"
+    )

@@ -1,0 +1,1 @@
+"""What a score means beside those of real validation videos."""

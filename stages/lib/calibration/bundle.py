@@ -1,0 +1,112 @@
+"""The models' companion, ``models/calibration.json``: how they are to be used, and the scores of reals that give theirs a meaning.
+
+No threshold is stored: it is derived from the scores, for whatever rate is asked (:mod:`stages.lib.calibration.thresholds`).
+"""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat, ValidationError
+
+from stages.lib.errors import InputError
+from stages.lib.faces.settings import FaceSettings
+from stages.lib.frames.settings import FrameSettings
+from stages.lib.pairs.fusion import FUSIONS
+from stages.lib.pairs.settings import PairSettings
+from stages.lib.settings import Rate, Settings, name_in
+
+BACKBONE, ANOMALY_MODEL, CALIBRATION = "backbone.safetensors", "anomaly_model.skops", "calibration.json"
+PAIR_QUANTILES = (0.05, 0.5, 0.95)
+PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
+
+
+class TrainedOn(Settings):
+    """The real videos that the models were fitted to."""
+
+    dataset: str
+    videos: int
+    people: int
+
+
+class Reals(Settings):
+    """Real videos that no model was fitted to: their scores, rising, and how many people (0: not known) they show."""
+
+    people: int
+    scores: list[FiniteFloat]
+
+
+class Calibration(Settings):
+    """The content of ``models/calibration.json``: how the models are to be used, and what their scores mean.
+
+    ``files``: SHA-256 of the model files that belong to it (and of a landmark model, under ``landmarks``). ``validation``: what
+    the threshold rests on; ``test``: reals of the test split, on which the achieved rate is counted. ``pair_scores``: the 5 %,
+    50 % and 95 % quantiles of the scores of the validation reals' pairs. ``face_px``: least and greatest median width of a face
+    in the training and validation reals. ``packages``: the versions of what computes scores.
+    """
+
+    seed: int
+    fusion: Annotated[str, name_in(FUSIONS)]
+    frames: FrameSettings
+    faces: FaceSettings
+    pairs: PairSettings
+    false_alarm_rate: Rate
+    files: dict[str, str]
+    trained_on: TrainedOn
+    validation: Reals
+    test: Reals
+    pair_scores: Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)] | None
+    face_px: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None
+    packages: dict[str, str]
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The checked content of a ``calibration.json``. Raises :class:`InputError` for a missing file and any other content."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run `dvc repro calibrate` to make it")
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(
+            f"{path}: not a whole calibration of this version ({where}: {first['msg']}); run `dvc repro calibrate`"
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256, as ``sha256sum`` prints it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def model_files(folder: Path, landmarks: str) -> dict[str, str]:
+    """SHA-256 of each file that decides a score: the models in ``folder``, and the landmark model if it is a file."""
+    files = {name: folder / name for name in (BACKBONE, ANOMALY_MODEL)}
+    if landmarks != "haar":
+        files["landmarks"] = Path(landmarks)
+    missing = [str(path) for path in files.values() if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"no file {', '.join(missing)}; run `dvc repro calibrate` to make the models, or name their folder"
+        )
+    return {name: sha256(path) for name, path in files.items()}
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that compute scores."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """The calibration of the models in ``folder``, checked to be of these very files. Raises :class:`InputError` otherwise."""
+    calibration = read_calibration(folder / CALIBRATION)
+    found = model_files(folder, calibration.faces.landmarks)
+    other = [name for name, digest in found.items() if calibration.files.get(name) != digest]
+    if other:
+        raise InputError(
+            f"{folder}: {' and '.join(other)} is not what {CALIBRATION} was made for (its SHA-256 differs): it was changed, "
+            "damaged, or comes from another run; copy all files of one run together, or run `dvc repro calibrate`"
+        )
+    return calibration

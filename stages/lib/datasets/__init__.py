@@ -1,0 +1,1 @@
+"""From a dataset's folder to one row per video: layouts, index, splits."""

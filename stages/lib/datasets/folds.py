@@ -1,0 +1,47 @@
+"""Which split a video belongs to: its dataset's own, or by cross-validation over people."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.lib.datasets.settings import CrossValidationSettings
+from stages.lib.errors import InputError
+from stages.lib.tables import INDEX, read_table
+
+VALIDATION_SHARE = 5  # one in so many of the people who are not tested
+
+
+def people_of_fold(identities: list[str], settings: CrossValidationSettings) -> dict[str, str]:
+    """{identity: split} of one fold: every person is tested in exactly one fold, and is in one split of each.
+
+    People are dealt into folds in an order that depends on who they are alone. Of the others, every fifth validates.
+    Raises :class:`InputError` for too few people.
+    """
+    people = list(np.random.default_rng(0).permutation(sorted(set(identities))))
+    tested = people[settings.fold :: settings.folds]
+    others = [person for person in people if person not in set(tested)]
+    if not tested or len(others) < 2:
+        raise InputError(
+            f"cross_validation.folds is {settings.folds}, but the training dataset has {len(people)} people "
+            "(identity in its manifest): too few to train, validate and test; lower it or set it to 1"
+        )
+    validating = others[::VALIDATION_SHARE]
+    return dict.fromkeys(others, "train") | dict.fromkeys(validating, "val") | dict.fromkeys(tested, "test")
+
+
+def read_index(path: Path, settings: CrossValidationSettings, is_training_dataset: bool) -> pd.DataFrame:
+    """The index table with the split that counts: with several folds the training dataset's is the fold's.
+
+    Raises :class:`InputError` where cross-validation meets a video without an identity.
+    """
+    videos = read_table(path, INDEX).to_pandas()
+    if settings.folds == 1 or not is_training_dataset:
+        return videos
+    nameless = videos.loc[videos["identity"] == "", "video_id"]
+    if len(nameless):
+        raise InputError(
+            f"{path}: cross_validation.folds is {settings.folds}, but {len(nameless)} videos have no identity "
+            f"({nameless.iloc[0]}, …); say who is in each video in the manifest, or set it to 1"
+        )
+    return videos.assign(split=videos["identity"].map(people_of_fold(list(videos["identity"]), settings)))

@@ -1,0 +1,41 @@
+"""The dataset layouts by the name that ``datasets.<name>.layout`` gives them."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stages.lib.datasets.layouts.celebdf import index_celebdf
+from stages.lib.datasets.layouts.deeperforensics import index_deeperforensics
+from stages.lib.datasets.layouts.df40 import index_df40_cdf, index_df40_ff
+from stages.lib.datasets.layouts.dfdc import index_dfdc, index_dfdc_preview
+from stages.lib.datasets.layouts.ffiw import index_ffiw
+from stages.lib.datasets.layouts.ffpp import index_faceshifter, index_ffpp
+from stages.lib.datasets.layouts.forgerynet import index_forgerynet
+from stages.lib.datasets.layouts.manifest import index_manifest
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A dataset's layout: what it is, and its function of the root (and, where it takes one, of a ``quality``)."""
+
+    description: str
+    index: Callable[..., list[dict[str, str]]]
+
+    @property
+    def has_qualities(self) -> bool:
+        return "quality" in inspect.signature(self.index).parameters
+
+
+LAYOUTS: dict[str, Layout] = {
+    "manifest": Layout("a folder with manifest.csv", index_manifest),
+    "ffpp": Layout("FaceForensics++", index_ffpp),
+    "faceshifter": Layout("FaceShifter (in FaceForensics++)", index_faceshifter),
+    "celebdf": Layout("Celeb-DF (v2)", index_celebdf),
+    "deeperforensics": Layout("DeeperForensics-1.0", index_deeperforensics),
+    "forgerynet": Layout("ForgeryNet", index_forgerynet),
+    "dfdc": Layout("DFDC", index_dfdc),
+    "dfdc_preview": Layout("DFDC-Preview", index_dfdc_preview),
+    "ffiw": Layout("FFIW-10K", index_ffiw),
+    "df40_ff": Layout("DF40, made of FaceForensics++", index_df40_ff),
+    "df40_cdf": Layout("DF40, made of Celeb-DF (v2)", index_df40_cdf),
+}

@@ -1,0 +1,1 @@
+"""The built-in demo dataset, rendered from two public-domain portraits."""

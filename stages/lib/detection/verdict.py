@@ -1,0 +1,94 @@
+"""What is decided of one video, and where its score stands among those of real validation videos."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from stages.lib.anomaly.scoring import VideoScore
+from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.thresholds import p_value, percentile, threshold
+from stages.lib.detection.observation import Note, NoteCode, Observation
+from stages.lib.reasons import VideoReject
+
+ANOMALOUS, NOT_ANOMALOUS, CANNOT_TELL = "anomalous", "not anomalous", "cannot tell"
+_OTHER_SIZE = 1.5  # how many times smaller or larger than those calibrated on a face may be before it is noted
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two faces of a video, by their rows in ``Observation.crops``, and the anomaly score of the pair."""
+
+    a: int
+    b: int
+    anomaly_score: float
+
+
+@dataclass
+class Verdict:
+    """What is decided of one video, in codes and figures.
+
+    ``decision`` is ``anomalous``, ``not anomalous`` or ``cannot tell``; the last with a ``reject_reason``. ``anomaly_score`` equals the
+    pipeline's. ``interval``: 95 % bootstrap interval of the score over the video's pairs.
+    """
+
+    observation: Observation
+    decision: str = CANNOT_TELL
+    reject_reason: VideoReject | None = None
+    anomaly_score: float | None = None
+    interval: tuple[float, float] | None = None
+    percentile: float | None = None
+    p_value: float | None = None
+    pairs: list[Pair] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def n_faces(self) -> int:
+        """How many faces are used."""
+        return len(self.observation.crops)
+
+    @property
+    def frame_rejects(self) -> dict[str, int]:
+        """{reject reason: how many frames have no face that is used for it}, by reason."""
+        return dict(
+            sorted(Counter(face.reject_reason for face in self.observation.faces if face.reject_reason).items())
+        )
+
+
+def decide(
+    observation: Observation, pairs: np.ndarray, score: VideoScore, calibration: Calibration, rate: float
+) -> Verdict:
+    """The verdict on a video at a false-alarm rate in (0, 1).
+
+    ``pairs``: int64 (m, 2), rows of the faces used; ``score``: of :func:`stages.lib.anomaly.scoring.score_video`.
+    """
+    verdict = Verdict(observation, CANNOT_TELL, score.reject_reason, score.anomaly_score)
+    verdict.notes = list(observation.notes)
+    verdict.pairs = [Pair(int(a), int(b), float(value)) for (a, b), value in zip(pairs, score.pair_scores, strict=True)]
+    if verdict.anomaly_score is not None:
+        _place_among_reals(verdict, verdict.anomaly_score, calibration, rate)
+    return verdict
+
+
+def _place_among_reals(verdict: Verdict, score: float, calibration: Calibration, rate: float) -> None:
+    """Where a score stands among the validation reals, and how sure that is."""
+    reals = np.array(calibration.validation.scores)
+    limit = threshold(reals, rate)
+    if len(verdict.pairs) > 1:
+        of_pairs = [pair.anomaly_score for pair in verdict.pairs]
+        drawn = bootstrap((of_pairs,), np.mean, n_resamples=1000, method="percentile", rng=np.random.default_rng(0))
+        verdict.interval = (float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
+    if calibration.face_px:
+        width = float(np.median([face.box[2] for face in verdict.observation.used if face.box is not None]))
+        least, greatest = calibration.face_px
+        if not least / _OTHER_SIZE <= width <= greatest * _OTHER_SIZE:
+            figures = {"width": width, "least": least, "greatest": greatest}
+            verdict.notes.append(Note(NoteCode.FACE_SIZE, figures))
+    if limit is None:
+        verdict.reject_reason = VideoReject.UNCALIBRATED
+        return
+    verdict.decision = ANOMALOUS if score > limit else NOT_ANOMALOUS
+    verdict.percentile, verdict.p_value = percentile(reals, score), p_value(reals, score, rate)
+    if verdict.interval and verdict.interval[0] <= limit < verdict.interval[1]:
+        verdict.notes.append(Note(NoteCode.BORDERLINE))

@@ -1,0 +1,67 @@
+"""Sentences for people on one verdict: what it means, why there is none, and what to note beside it."""
+
+from collections.abc import Mapping
+
+from stages.lib.calibration.bundle import Calibration
+from stages.lib.detection.observation import Note, NoteCode
+from stages.lib.detection.verdict import ANOMALOUS, CANNOT_TELL, Verdict
+
+_NOTES = {
+    NoteCode.TRUNCATED: "The file ends early: {n_decoded} of {n_declared} frames can be decoded.",
+    NoteCode.OTHER_PEOPLE: "The faces used may not all be one person's: {others} of {n_faces} look unlike the others in colour. A pair "
+    "of two people, or of two scenes, is anomalous whether it is forged or not. Look at the faces below.",
+    NoteCode.SEVERAL_FACES: "More than one face is in view in {several} of {counted_in} frames in which they were counted; "
+    "only one in each was judged.",
+    NoteCode.FACE_SIZE: "The face is {width:.0f} px wide; those that the model was trained and calibrated on are {least:.0f} to "
+    "{greatest:.0f} px. The score may mean less.",
+    NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the other side of the "
+    "threshold.",
+}
+
+
+def note_in_words(note: Note) -> str:
+    """A note as a sentence or two."""
+    return _NOTES[note.code].format(**note.figures)
+
+
+def reason(verdict: Verdict, calibration: Calibration) -> str | None:
+    """Why there is no verdict, as part of a sentence; None where there is one."""
+    if verdict.reject_reason is None:
+        return None
+    counts = {"n_faces": verdict.n_faces, "n_frames": len(verdict.observation.faces)}
+    return verdict.reject_reason.words.format(**counts, min_faces=calibration.pairs.min_faces)
+
+
+def version_warnings(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """A sentence for each package that computes scores whose version differs from that of the calibration (``there``)."""
+    return [
+        f"{name} is {here[name]} here, and was {version} where the model was calibrated: scores may differ"
+        for name, version in there.items()
+        if here.get(name) != version
+    ]
+
+
+def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) -> tuple[str, list[str]]:
+    """A headline, and what it means in sentences."""
+    if verdict.decision == CANNOT_TELL:
+        known = [] if verdict.anomaly_score is None else [f"Its anomaly score is {verdict.anomaly_score:.2f}."]
+        return f"Cannot tell: {reason(verdict, calibration)}.", known
+    reals = calibration.validation.scores
+    lower = sum(score < verdict.anomaly_score for score in reals)
+    stands = (
+        f"Its anomaly score, {verdict.anomaly_score:.2f}, is higher than those of {lower} of {len(reals)} real videos that the model "
+        f"was not trained on (percentile {verdict.percentile:.0f})."
+    )
+    as_high = (
+        f"about {verdict.p_value:.1%}"
+        if verdict.p_value >= 1 / (len(reals) + 1)
+        else f"fewer than 1 in {len(reals) + 1}"
+    )
+    expected = f"Of real videos like those, {as_high} would be expected to score as high; more cannot be known from {len(reals)}."
+    if verdict.decision == ANOMALOUS:
+        headline = "Anomalous: its frames differ from each other otherwise than those of real videos do."
+        end = f"That is above the threshold for a false-alarm rate of {rate:.1%}: a reason to look closer, not proof that it is fake."
+    else:
+        headline = "Not anomalous: its frames differ from each other as those of real videos do."
+        end = f"That is not above the threshold for a false-alarm rate of {rate:.1%}. It is not proof that the video is real."
+    return headline, [stands, expected, end]

@@ -1,0 +1,1 @@
+"""From scores to metrics, and beside the paper's."""

@@ -1,0 +1,126 @@
+"""Every dataset and method with our figures, beside the paper's where a run is comparable: as tables, and in a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE, Detector
+from stages.lib.evaluation.metrics import ALL
+from stages.lib.evaluation.paper import (
+    AVERAGE,
+    TABLE_3,
+    TABLE_5,
+    TABLE_6,
+    Column,
+    Figures,
+    comparable,
+    detectors,
+)
+from stages.lib.figures import plt, save_png
+from stages.lib.markdown import markdown_table
+
+_TABLES = (
+    ("Cross-manipulation (the paper's table 3)", TABLE_3),
+    ("Cross-dataset (the paper's table 5; its classifier is table 7's)", TABLE_5),
+    ("Cross-quality (the paper's table 6)", TABLE_6),
+)
+
+
+def benchmark_tables(
+    detail: dict[str, Any], benchmarks: dict[str, str | None], trained_on: str | None, notes: list[str]
+) -> str:
+    """Markdown: every dataset and method with averages; then each of the paper's tables that these runs belong to.
+
+    ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``benchmarks``: {dataset: the
+    paper's benchmark that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end with.
+    """
+    parts = ["# Results\n\nVideo-level AUC in % on the test splits.\n", _all_datasets(detail)]
+    dataset_of = {name: dataset for dataset, name in benchmarks.items() if name}
+    for title, table in _TABLES:
+        columns = _columns(table)
+        shown = [column for column in columns if column[0] in dataset_of and comparable(column, trained_on)]
+        if shown:
+            parts.append(_beside_the_paper(title, table, shown, detail, dataset_of))
+    return "\n".join([*parts, *(f"- {note}" for note in notes)]).rstrip() + "\n"
+
+
+def _columns(table: Figures) -> list[Column]:
+    return list(dict.fromkeys(column for row in table.values() for column in row if column[1] != AVERAGE))
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def _all_datasets(detail: dict[str, Any]) -> str:
+    rows = []
+    for dataset, found in detail.items():
+        methods = [method for method in found["difffake"] if method != ALL]
+        for method in [*methods, ALL]:
+            counts = found["difffake"][method]
+            figures = [_percent(found[detector.key][method]["auc"]) for detector in DETECTORS]
+            rows.append([dataset, method, *figures, str(counts["n_real"]), str(counts["n_fake"])])
+        if len(methods) > 1:
+            means = [_mean([found[detector.key][m]["auc"] for m in methods]) for detector in DETECTORS]
+            rows.append([dataset, "average of methods", *map(_percent, means), "", ""])
+    if len(detail) > 1:
+        means = [_mean([found[detector.key][ALL]["auc"] for found in detail.values()]) for detector in DETECTORS]
+        rows.append(["average of datasets", ALL, *map(_percent, means), "", ""])
+    return markdown_table(["dataset", "method", *(detector.label for detector in DETECTORS), "reals", "fakes"], rows)
+
+
+def _beside_the_paper(
+    title: str, table: Figures, columns: list[Column], detail: dict[str, Any], dataset_of: dict[str, str]
+) -> str:
+    def ours(detector: Detector, column: Column) -> float | None:
+        return detail[dataset_of[column[0]]][detector.key].get(column[1], {}).get("auc")
+
+    rows = []
+    for detector in DETECTORS:
+        values = [ours(detector, column) for column in columns]
+        rows.append([f"**{detector.label}, here**", *map(_percent, values), _percent(_mean(values))])
+    for label, figures in table.items():
+        values = [figures.get(column) for column in columns]
+        printed = figures.get((columns[0][0], AVERAGE)) if len(columns) == len(_columns(table)) else None
+        average = printed if printed is not None else _mean(values)
+        cells = ["–" if value is None else f"{value:.1f}" for value in [*values, average]]
+        rows.append([f"{label}, paper", *cells])
+    names = [dataset_of[name] + ("" if method == ALL else f": {method}") for name, method in columns]
+    return f"## {title}\n\n" + markdown_table(["", *names, "average"], rows)
+
+
+def benchmark_plot(
+    path: Path, detail: dict[str, Any], benchmarks: dict[str, str | None], trained_on: str | None
+) -> None:
+    """A row for each dataset and method: our detectors' AUC, DiffFake's interval, and the paper's DiffFake where comparable.
+
+    Arguments as in :func:`benchmark_tables`; ``path`` becomes a PNG.
+    """
+    rows = [(dataset, method) for dataset, found in detail.items() for method in found["difffake"]]
+    figure, axis = plt.subplots(figsize=(8, 0.3 * len(rows) + 1.3), layout="constrained")
+    heights = np.arange(len(rows))[::-1]
+    for detector, marker, offset in zip(DETECTORS, "os^", (0.15, 0, -0.15), strict=True):
+        values = [detail[dataset][detector.key][method]["auc"] for dataset, method in rows]
+        axis.plot([np.nan if v is None else v for v in values], heights + offset, marker, label=detector.label, ms=5)
+    for (dataset, method), height in zip(rows, heights, strict=True):
+        interval = detail[dataset]["difffake"][method]["auc_ci95"]
+        if interval:
+            axis.plot(interval, [height + 0.15] * 2, color="C0", lw=1)
+    paper = [
+        detectors()[DIFFFAKE.label].get((benchmarks[d], m)) if comparable((benchmarks[d], m), trained_on) else None
+        for d, m in rows
+    ]
+    if any(paper):
+        shown = [np.nan if value is None else value / 100 for value in paper]
+        axis.plot(shown, heights, "D", mfc="none", color="black", label="DiffFake, paper", ms=7)
+    axis.set_yticks(heights, [f"{dataset}: {method}" for dataset, method in rows])
+    axis.axvline(0.5, color="grey", lw=0.8)
+    axis.set(xlim=(-0.02, 1.02), xlabel="video-level AUC (chance 0.5); line: 95 % interval of DiffFake")
+    figure.legend(loc="outside upper center", ncols=4, fontsize=8)
+    save_png(figure, path, dpi=80)

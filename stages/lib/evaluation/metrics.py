@@ -1,0 +1,167 @@
+"""From video scores to metrics: AUC per method, ROC curves, histograms, and what was used and dropped."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap, rankdata
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from stages.lib.evaluation.detectors import DETECTORS, Detector
+from stages.lib.records import FAKE, REAL
+
+ALL = "all"
+N_BOOTSTRAP = 1000
+
+
+def auc(real: np.ndarray, fake: np.ndarray) -> float | None:
+    """Area under the ROC curve of scores (higher: fake), None where a class has no scores."""
+    if len(real) == 0 or len(fake) == 0:
+        return None
+    return float(roc_auc_score(*_labelled(real, fake)))
+
+
+def equal_error_rate(real: np.ndarray, fake: np.ndarray) -> float | None:
+    """The error rate at the threshold where as many reals are called fake as fakes real, between thresholds linearly."""
+    if len(real) == 0 or len(fake) == 0:
+        return None
+    fpr, tpr, _ = roc_curve(*_labelled(real, fake), drop_intermediate=False)
+    gap = fpr - (1 - tpr)  # grows from -1 to 1 along the curve
+    after = int(np.argmax(gap >= 0))
+    before = max(after - 1, 0)
+    share = 0.0 if after == before else -gap[before] / (gap[after] - gap[before])
+    return float(fpr[before] + share * (fpr[after] - fpr[before]))
+
+
+def average_precision(real: np.ndarray, fake: np.ndarray) -> float | None:
+    """Area under the precision-recall curve with fakes as positives; it depends on the share of fakes."""
+    return None if len(real) == 0 or len(fake) == 0 else float(average_precision_score(*_labelled(real, fake)))
+
+
+def auc_interval(real: np.ndarray, fake: np.ndarray, seed: int) -> list[float] | None:
+    """95 % percentile bootstrap interval of the AUC, reals and fakes resampled apart; None for fewer than 2 of either."""
+    if len(real) < 2 or len(fake) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    drawn = bootstrap((real, fake), _rank_auc, n_resamples=N_BOOTSTRAP, batch=100, method="percentile", rng=rng)
+    return [float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)]
+
+
+def _rank_auc(real: np.ndarray, fake: np.ndarray, axis: int) -> np.ndarray:
+    """The AUC along the last axis of many resamples at once, from the rank sum of fakes (Mann and Whitney)."""
+    n, m = real.shape[axis], fake.shape[axis]
+    ranks = rankdata(np.concatenate([real, fake], axis=axis), axis=axis)
+    return (ranks[..., n:].sum(axis=axis) - m * (m + 1) / 2) / (n * m)
+
+
+def _labelled(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.repeat([0, 1], [len(real), len(fake)]), np.concatenate([real, fake])
+
+
+@dataclass(frozen=True)
+class EvaluatedDataset:
+    """A dataset's videos with their scores, and what those are the means of.
+
+    ``videos``: the ``SCORES`` table, of all splits; ``pair_scores`` and ``frame_scores``: the tables of those names.
+    """
+
+    name: str
+    videos: pd.DataFrame
+    pair_scores: pd.DataFrame
+    frame_scores: pd.DataFrame
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """The videos of the test split, on which everything but coverage is measured."""
+        return self.videos[self.videos["split"] == "test"]
+
+    def metrics(self, seed: int) -> dict[str, dict[str, Any]]:
+        """{detector: :func:`detector_metrics`} on the test split."""
+        parts = {"pair": self.pair_scores, "frame": self.frame_scores}
+        return {one.key: detector_metrics(self.test, parts[one.part], one, seed) for one in DETECTORS}
+
+
+def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame, detector: Detector, seed: int) -> dict[str, Any]:
+    """Everything about one detector on one dataset's test videos, per method and over ``all``.
+
+    ``parts``: its scores of pairs or frames, with video_id. Video AUC with its interval, equal error rate, average
+    precision, the AUC of single pairs or frames, and how many reals and fakes all that rests on.
+    """
+    scored = videos.dropna(subset=[detector.score])[["video_id", "label", "method"]]
+    part_scores = by_method(scored.merge(parts[["video_id", detector.part_score]], on="video_id"), detector.part_score)
+    return {
+        method: {
+            "auc": auc(real, fake),
+            "auc_ci95": auc_interval(real, fake, seed),
+            "eer": equal_error_rate(real, fake),
+            "average_precision": average_precision(real, fake),
+            f"{detector.part}_auc": auc(*part_scores[method]),
+            "n_real": len(real),
+            "n_fake": len(fake),
+        }
+        for method, (real, fake) in by_method(videos, detector.score).items()
+    }
+
+
+def by_method(videos: pd.DataFrame, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{method: (scores of all reals, scores of that method's fakes)} and ``all``; videos without a score are left out."""
+    scored = videos.dropna(subset=[score])
+    real, fakes = scored[scored["label"] == REAL][score].to_numpy(), scored[scored["label"] == FAKE]
+    methods = {method: (real, rows[score].to_numpy()) for method, rows in fakes.groupby("method", sort=True)}
+    return {**methods, ALL: (real, fakes[score].to_numpy())}
+
+
+def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict]:
+    """The ROC curve of each method as rows: dataset, method, fpr, tpr."""
+    rows = []
+    for method, (real, fake) in by_method(videos, score).items():
+        if auc(real, fake) is not None:
+            fpr, tpr, _ = roc_curve(*_labelled(real, fake))
+            rows += [{"dataset": dataset, "method": method, "fpr": x, "tpr": y} for x, y in zip(fpr, tpr, strict=True)]
+    return rows
+
+
+def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 24) -> list[dict]:
+    """Score histogram of reals against each method's fakes as rows: dataset, kind, score (the bin's middle), share of the kind."""
+    scored = videos.dropna(subset=[score])
+    if scored.empty:
+        return []
+    edges = np.histogram_bin_edges(scored[score], bins)
+    rows = []
+    for kind, group in scored.assign(kind=scored["method"].where(scored["label"] == FAKE, REAL)).groupby(
+        "kind", sort=True
+    ):
+        counts, _ = np.histogram(group[score], edges)
+        rows += [
+            {"dataset": dataset, "kind": kind, "score": middle, "share": count / len(group)}
+            for middle, count in zip((edges[:-1] + edges[1:]) / 2, counts, strict=True)
+        ]
+    return rows
+
+
+def coverage(videos: pd.DataFrame) -> dict:
+    """What became of every indexed video and every extracted frame, by reason and over all splits."""
+    dropped = videos["reject_reason"].dropna()
+    frames = Counter()
+    for rejects in videos["frame_rejects"]:
+        frames.update(json.loads(rejects))
+    return {
+        "videos": {
+            "indexed": len(videos),
+            "used": int(videos["anomaly_score"].notna().sum()),
+            "dropped": _counts(dropped),
+            "noted": _counts(videos["note"].dropna()),
+        },
+        "frames": {
+            "extracted": int(videos["n_frames"].sum()),
+            "used": int(videos["n_faces"].sum()),
+            "dropped": dict(sorted(frames.items())),
+        },
+    }
+
+
+def _counts(reasons: pd.Series) -> dict[str, int]:
+    return {reason: int(count) for reason, count in sorted(Counter(reasons).items())}

@@ -1,0 +1,120 @@
+"""The paper's comparisons: which experiments each of its tables takes, and their results as Markdown and in a picture."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE, Detector
+from stages.lib.evaluation.paper import TABLE_8, TABLE_9, TABLES_2_AND_4, Figures, detectors
+from stages.lib.figures import plt, save_png
+from stages.lib.markdown import markdown_table
+
+Run = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # {detector: {dataset: {method: AUC}}} of one experiment
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: what it is called, the params it changes, and which detector of the run it shows."""
+
+    label: str
+    overrides: tuple[str, ...] = ()
+    detector: Detector = DIFFFAKE
+
+
+@dataclass(frozen=True)
+class Table:
+    """One comparison, and the paper's own figures of its rows."""
+
+    title: str
+    rows: tuple[Row, ...]
+    paper: Figures
+
+
+TABLES = {
+    "fusion": Table(
+        "Feature combinations (tables 2 and 4)",
+        tuple(
+            Row(name, (f"fusion={name}",)) for name in ("abs", "sub", "sub2", "sub3", "single", "joint", "appearance")
+        ),
+        TABLES_2_AND_4,
+    ),
+    "baseline": Table(
+        "DiffFake against the single-frame anomaly model and classification (tables 3, 5, 6 and 7)",
+        tuple(Row(one.label, detector=one) for one in DETECTORS),
+        detectors(),
+    ),
+    "backbone": Table(
+        "Backbones (table 8)",
+        (
+            Row("as set"),
+            *(Row(name, (f"backbone.name={name}",)) for name in ("resnet50", "legacy_xception", "efficientnet_b4")),
+        ),
+        TABLE_8,
+    ),
+    "anomaly_model": Table(
+        "Anomaly models (table 9)",
+        tuple(Row(kind, (f"anomaly_model.kind={kind}",)) for kind in ("ocsvm", "autoencoder", "gmm")),
+        TABLE_9,
+    ),
+    "schemes": Table(
+        "Mask schemes and where the blended face comes from",
+        (
+            Row("all four, as set"),
+            Row("global alone, self-blended (SBI)", ("synthesis.schemes=[global]", "synthesis.donors=0.0")),
+            Row("local alone", ("synthesis.schemes=[eyes,mouth,jawline]",)),
+            Row("all four, self-blended", ("synthesis.donors=0.0",)),
+        ),
+        {},
+    ),
+}
+
+
+def _mean_and_spread(values: list[float | None]) -> str:
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "–"
+    return f"{np.mean(known):.1f}" + (f" ± {np.std(known):.1f}" if len(known) > 1 else "")
+
+
+def render(table: Table, results: Mapping[str, list[Run | None]], benchmarks: Mapping[str, str | None]) -> str:
+    """A table as Markdown: a column per dataset and method, ours and, where the dataset is the paper's, (paper's).
+
+    ``results``: each row's experiments, one per fold, None where it failed. ``benchmarks``: which of the paper's
+    each dataset is, where the paper's figures were trained on what these were.
+    """
+    runs = [run for folds in results.values() for run in folds if run]
+    columns = sorted(
+        {(dataset, method) for run in runs for dataset, methods in run[DIFFFAKE.key].items() for method in methods}
+    )
+    rows = []
+    for row in table.rows:
+        cells = []
+        for dataset, method in columns:
+            ours = [run[row.detector.key].get(dataset, {}).get(method) for run in results[row.label] if run]
+            theirs = table.paper.get(row.label, {}).get((benchmarks.get(dataset) or "", method))
+            failed = "failed" if None in results[row.label] else ""
+            cells.append(f"{_mean_and_spread(ours)} ({'–' if theirs is None else f'{theirs:.1f}'}) {failed}".strip())
+        rows.append([row.label, *cells])
+    head = ["", *(f"{dataset}: {method}" for dataset, method in columns)]
+    return f"## {table.title}\n\n" + markdown_table(head, rows)
+
+
+def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mapping[str, list[Run | None]]]) -> None:
+    """A dot per experiment and fold, a bar at the mean: AUC over all methods, averaged over the datasets."""
+    figure, axes = plt.subplots(len(tables), 1, figsize=(8, sum(0.35 * len(t.rows) + 0.9 for t in tables)), squeeze=False,
+                                height_ratios=[len(t.rows) + 1 for t in tables], layout="constrained")  # fmt: skip
+    for axis, table in zip(axes[:, 0], tables, strict=True):
+        for at, row in enumerate(reversed(table.rows)):
+            runs = [run[row.detector.key] for run in results[table.title][row.label] if run]
+            values = [np.mean([m["all"] for m in run.values() if m["all"] is not None] or [np.nan]) for run in runs]
+            if values:
+                axis.barh(at, np.mean(values), color="#9ecae1")
+                axis.plot(values, [at] * len(values), "o", color="#08519c", ms=4)
+        axis.set_yticks(range(len(table.rows)), [row.label for row in reversed(table.rows)])
+        axis.set_xlim(0.4, 1)
+        axis.axvline(0.5, color="grey", lw=0.8)
+        axis.set_title(table.title, fontsize=9, loc="left")
+    axes[-1, 0].set_xlabel("video-level AUC over all methods (chance 0.5)")
+    save_png(figure, path, dpi=90)

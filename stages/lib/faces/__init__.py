@@ -1,0 +1,1 @@
+"""The face of each frame: detection, landmarks, crop, appearance."""

@@ -1,0 +1,1 @@
+"""Frames of a video: decoded once, kept without loss."""

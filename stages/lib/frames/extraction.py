@@ -1,0 +1,127 @@
+"""Frames of a video: which ones to take, and decoding them in one pass."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.lib.frames.storage import StoredFrame, stored_frame
+from stages.lib.reasons import TRUNCATED, VideoReject
+
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_IMAGES_PER_SECOND = 25
+_PROGRESS_EVERY = 50  # frames
+_MAX_DECLARED = 1 << 24  # more frames than this is a broken header, not a video (155 hours at 30 fps)
+
+
+@dataclass
+class ExtractedVideo:
+    """What decoding one video gave: a row of the ``EXTRACTED_VIDEOS`` table, and the ``FRAMES`` rows."""
+
+    n_decoded: int = 0
+    n_declared: int = 0
+    width: int = 0
+    height: int = 0
+    note: str | None = None
+    reject_reason: VideoReject | None = None
+    frames: list[StoredFrame] = field(default_factory=list)
+
+
+def equally_spaced(n_total: int, n_wanted: int) -> np.ndarray:
+    """Indices of ``n_wanted`` equally spaced frames of ``n_total`` (section 4.1): int64, strictly increasing.
+
+    The middles of ``n_wanted`` equal parts, so the ends (fades, titles) are never taken. A video with fewer
+    frames than wanted gives each frame once.
+    """
+    n_kept = min(n_total, n_wanted)
+    return np.floor((np.arange(n_kept) + 0.5) * n_total / n_kept).astype(np.int64) if n_kept else np.empty(0, np.int64)
+
+
+def _decode(
+    path: Path, wanted: np.ndarray, on_progress: Callable[[int], None] | None
+) -> tuple[int, list[StoredFrame], tuple[int, int]]:
+    """One pass in order; only wanted frames are converted and kept. Returns (n_decoded, rows, (width, height))."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    rows: list[StoredFrame] = []
+    n_decoded, size, pending = 0, (0, 0), set(wanted.tolist())
+    try:
+        while capture.grab():
+            if n_decoded in pending:
+                time_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+                decoded, frame = capture.retrieve()
+                if decoded:
+                    size = (frame.shape[1], frame.shape[0])
+                    rows.append(stored_frame(n_decoded, time_s, frame))
+            n_decoded += 1
+            if on_progress and n_decoded % _PROGRESS_EVERY == 0:
+                on_progress(n_decoded)
+    finally:
+        capture.release()
+    return n_decoded, rows, size
+
+
+def _declared(path: Path) -> tuple[int, float] | None:
+    """The container's own count of frames (0 where it has none) and the seconds they last (0.0 where it doesn't say).
+
+    None where the file does not open as a video.
+    """
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        if not capture.isOpened():
+            return None
+        declared, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    finally:
+        capture.release()
+    n_declared = int(declared) if 0 < declared < _MAX_DECLARED else 0
+    return n_declared, n_declared / rate if rate > 0 else 0.0
+
+
+def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
+    """Equally spaced images of a folder of frames, in the order of their names. They have no time: 25 a second is assumed."""
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+    video = ExtractedVideo(len(images), len(images), reject_reason=None if images else VideoReject.NO_FRAMES)
+    for index in equally_spaced(len(images), n_frames):
+        frame = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
+        if frame is None:
+            return ExtractedVideo(len(images), len(images), reject_reason=VideoReject.UNREADABLE)
+        video.height, video.width = frame.shape[:2]
+        video.frames.append(stored_frame(int(index), float(index) / _IMAGES_PER_SECOND, frame))
+    return video
+
+
+def extract_frames(
+    path: Path, n_frames: int, max_seconds: float = math.inf, on_progress: Callable[[int, int], None] | None = None
+) -> ExtractedVideo:
+    """``n_frames`` equally spaced frames of a video or of a folder of frames, at native resolution, decoded once and in order.
+
+    The container's frame count says which frames to take; where it turns out wrong (a cut-off file, a container
+    without a count) a second pass takes them by the true count. What cannot be used has a ``reject_reason``:
+    ``missing_file``, ``empty_file``, ``unreadable`` (no video could be opened), ``no_frames``, or ``too_long`` (its container
+    says that it lasts more than ``max_seconds``; it isn't decoded). A video that ends more than 5 % early is used, and noted as
+    ``truncated``. ``on_progress`` is called with (frames decoded, frames declared) now and then.
+    """
+    if path.is_dir():
+        return _read_images(path, n_frames)
+    if not path.is_file():
+        return ExtractedVideo(reject_reason=VideoReject.MISSING_FILE)
+    if path.stat().st_size == 0:
+        return ExtractedVideo(reject_reason=VideoReject.EMPTY_FILE)
+    opened = _declared(path)
+    if opened is None:
+        return ExtractedVideo(reject_reason=VideoReject.UNREADABLE)
+    declared, seconds = opened
+    if seconds > max_seconds:
+        return ExtractedVideo(n_declared=declared, reject_reason=VideoReject.TOO_LONG)
+    tell = (lambda n: on_progress(n, declared)) if on_progress else None
+    n_decoded, rows, size = _decode(path, equally_spaced(declared, n_frames), tell)
+    if n_decoded != declared:
+        _, rows, size = _decode(path, equally_spaced(n_decoded, n_frames), tell)
+    video = ExtractedVideo(n_decoded, declared, *size, frames=rows)
+    if not rows:
+        video.reject_reason = VideoReject.NO_FRAMES
+    elif n_decoded < 0.95 * declared:
+        video.note = TRUNCATED
+    return video

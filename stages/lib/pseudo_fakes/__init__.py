@@ -1,0 +1,1 @@
+"""Pseudo-fakes made of real faces (section 3.1)."""

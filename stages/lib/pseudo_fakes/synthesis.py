@@ -1,0 +1,165 @@
+"""Self-blended pseudo-fakes (section 3.1): a real face pasted onto itself through a mask, with small inconsistencies.
+
+Faces are RGB uint8 (h, w, 3), masks float32 (h, w) in [0, 1], landmarks float64 (68, 2) in pixels of the face.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stages.lib.pseudo_fakes.augmentation import degrade_alike
+from stages.lib.pseudo_fakes.schemes import SCHEMES
+
+BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # as in self-blended images [50], full strength half of the time
+
+# Ranges of section 4.1.
+RGB_SHIFT = 20.0  # of 255
+HSV_SHIFT = 0.3  # saturation and value: fraction of full scale; hue: radians
+BRIGHTNESS_CONTRAST = 0.3  # fraction
+SHARPEN = (0.2, 0.5)
+DOWNSCALE = (2, 4)
+TRANSLATE = 0.03  # of the image
+RESIZE = 0.05
+
+_HUES = 180  # OpenCV's 8-bit hue has 2 degrees per step
+_LEVELS = np.arange(256, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class PseudoFake:
+    """A pseudo-fake beside the real face it must be told from, and how it was made.
+
+    ``real`` went through every transformation that touched the whole of ``fake``, so that only blending tells them apart.
+    """
+
+    real: np.ndarray
+    fake: np.ndarray
+    mask: np.ndarray
+    scheme: str
+    blend_ratio: float
+    transformed: str  # which of the two was transformed: "source" or "target"
+
+
+def deform_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Elastic deformation and Gaussian smoothing of a mask, of random strength; values stay in [0, 1]."""
+    side = mask.shape[0]
+    cells = int(rng.integers(4, 9))
+    offsets = rng.normal(0, side * rng.uniform(0.01, 0.05), (cells, cells, 2)).astype(np.float32)
+    offsets = cv2.resize(offsets, (side, side), interpolation=cv2.INTER_LINEAR)
+    axis = np.arange(side, dtype=np.float32)
+    mask = cv2.remap(mask, axis[None, :] + offsets[..., 0], axis[:, None] + offsets[..., 1], cv2.INTER_LINEAR)
+    # Smoothing at half size is the same blur at a quarter of the cost.
+    half = cv2.resize(mask, (side // 2, side // 2), interpolation=cv2.INTER_AREA)
+    half = cv2.GaussianBlur(half, (0, 0), side / 224 * rng.uniform(1.0, 5.0))
+    return np.clip(cv2.resize(half, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def _saturated(table: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(table), 0, 255).astype(np.uint8).reshape(256, 1, -1)
+
+
+def shift_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each with probability 1/2: RGB shift, brightness and contrast, HSV shift (transformations 1 to 3)."""
+    table = np.repeat(_LEVELS[:, None], 3, axis=1)
+    if rng.random() < 0.5:
+        table = np.clip(table + rng.uniform(-RGB_SHIFT, RGB_SHIFT, 3), 0, 255)
+    if rng.random() < 0.5:
+        contrast, brightness = rng.uniform(-BRIGHTNESS_CONTRAST, BRIGHTNESS_CONTRAST, 2)
+        table = table * (1 + contrast) + 255 * brightness
+    image = cv2.LUT(image, _saturated(table))
+    if rng.random() < 0.5:
+        hue, saturation, value = rng.uniform(-HSV_SHIFT, HSV_SHIFT, 3)
+        hues = (_LEVELS + np.rad2deg(hue) * _HUES / 360) % _HUES
+        table = _saturated(np.stack([np.floor(hues), _LEVELS + 255 * saturation, _LEVELS + 255 * value], axis=1))
+        image = cv2.cvtColor(cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table), cv2.COLOR_HSV2RGB)
+    return image
+
+
+def sharpen(image: np.ndarray, intensity: float) -> np.ndarray:
+    """The image mixed with its sharpened self by ``intensity`` in [0, 1] (transformation 4)."""
+    kernel = np.array([[-1, -1, -1], [-1, 9, -1], [-1, -1, -1]], np.float32) * intensity
+    kernel[1, 1] += 1 - intensity
+    return cv2.filter2D(image, -1, kernel)
+
+
+def downscale(image: np.ndarray, factor: int) -> np.ndarray:
+    """The image shrunk by ``factor`` and resized back (transformation 5)."""
+    side = image.shape[0]
+    small = cv2.resize(image, (side // factor, side // factor), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def source_target_transform(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random draw of the source-target transformations of section 4.1."""
+    image = shift_colour(image, rng)
+    if rng.random() < 0.5:
+        return sharpen(image, rng.uniform(*SHARPEN))
+    return downscale(image, int(rng.choice(DOWNSCALE)))
+
+
+def jitter_affine(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Translate within 3 % and resize within 5 % of the image about its centre (section 4.1, the source only)."""
+    side = image.shape[0]
+    shift, scale = rng.uniform(-TRANSLATE, TRANSLATE, 2) * side, rng.uniform(1 - RESIZE, 1 + RESIZE, 2)
+    matrix = np.column_stack([np.diag(scale), (1 - scale) * side / 2 + shift])
+    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Equation 1: source * mask + target * (1 - mask), rounded to uint8."""
+    return cv2.blendLinear(source, target, mask, 1 - mask)
+
+
+@dataclass(frozen=True)
+class Donor:
+    """Another person's face, RGB uint8 (h, w, 3), with its landmarks float64 (68, 2)."""
+
+    face: np.ndarray
+    landmarks: np.ndarray
+
+
+def align_donor(donor: Donor, landmarks: np.ndarray, side: int) -> np.ndarray:
+    """The donor's face shifted, turned and scaled so that its landmarks lie on ``landmarks``: uint8 (side, side, 3)."""
+    matrix, _ = cv2.estimateAffinePartial2D(donor.landmarks, landmarks, method=cv2.LMEDS)
+    return cv2.warpAffine(donor.face, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def match_colour(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The source with the target's mean and deviation of colour inside the mask, in CIELAB (Reinhard's transfer)."""
+    lab, inside = [cv2.cvtColor(image, cv2.COLOR_RGB2LAB) for image in (source, target)], (mask > 0.5).astype(np.uint8)
+    (mean, deviation), (wanted_mean, wanted) = [[x.ravel() for x in cv2.meanStdDev(i, mask=inside)] for i in lab]
+    gain = wanted / np.maximum(deviation, 1)
+    table = _saturated((_LEVELS[:, None] - mean) * gain + wanted_mean)
+    return cv2.cvtColor(cv2.LUT(lab[0], table), cv2.COLOR_LAB2RGB)
+
+
+def synthesize(
+    face: np.ndarray,
+    landmarks: np.ndarray,
+    rng: np.random.Generator,
+    schemes: Mapping[str, float],
+    degrade: bool,
+    donor: Donor | None = None,
+) -> PseudoFake:
+    """One pseudo-fake of a face (figure 3): a mask, deformed, and a transformed source or target, blended.
+
+    ``schemes`` gives the weights of the mask schemes that one is drawn from. The source is the face itself
+    (self-blending [50]) or, with ``donor``, another person's face laid over it, its colour matched half of the time
+    (Face X-ray [35]). ``degrade`` applies :func:`degrade_alike` to the real face and the pseudo-fake.
+    """
+    weights = np.array(list(schemes.values()), float)
+    scheme, side = str(rng.choice(list(schemes), p=weights / weights.sum())), face.shape[0]
+    ratio = float(rng.choice(BLEND_RATIOS))
+    mask = deform_mask(SCHEMES[scheme].mask(landmarks, side), rng)
+    source = face
+    if donor is not None:
+        source = align_donor(donor, landmarks, side)
+        source = match_colour(source, face, mask) if rng.random() < 0.5 else source
+    transformed = "source" if rng.random() < 0.5 else "target"
+    source = source_target_transform(source, rng) if transformed == "source" else source
+    target = source_target_transform(face, rng) if transformed == "target" else face
+    fake = blend(jitter_affine(source, rng), target, mask * np.float32(ratio))
+    real, fake = degrade_alike([target, fake], rng) if degrade else [target, fake]
+    return PseudoFake(real, fake, mask, scheme, ratio, transformed)

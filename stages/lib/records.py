@@ -1,0 +1,28 @@
+"""What packages hand to each other: the words of a video's label and split, a video to be processed, a decoded frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+REAL, FAKE = "real", "fake"
+LABELS = (REAL, FAKE)
+SPLITS = ("train", "val", "test")
+N_LANDMARKS = 68
+N_APPEARANCE = 54  # numbers of faces/appearance.py
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video to be processed: its name, and the fingerprint of what its rows are made from."""
+
+    video_id: str
+    made_from: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame: its index in the video, its presentation time in seconds, and its pixels, BGR uint8 (h, w, 3)."""
+
+    frame_index: int
+    time_s: float
+    image: np.ndarray
