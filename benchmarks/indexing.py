@@ -14,7 +14,7 @@ import pandas as pd
 
 from stages.lib.datasets.index import add_fingerprints, index_dataset
 from stages.lib.tables import SEEN
-from tests import trees
+from tests.helpers import trees
 
 IDS = [f"{n:03d}" for n in range(1000)]
 PAIRS = [list(pair) for pair in zip(IDS[::2], IDS[1::2], strict=True)]

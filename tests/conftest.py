@@ -1,4 +1,4 @@
-"""Small seeded inputs that the tests make: videos of a portrait that moves, of texture, of two people."""
+"""Fixtures that several packages' tests share; what makes inputs stands in tests/helpers."""
 
 import os
 import shutil
@@ -8,58 +8,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # ruff: noqa: E402
 import cv2
-import numpy as np
 import pytest
 
 cv2.setNumThreads(1)
 _SHARED = Path(__file__).parents[2] / "shared"
-
-
-def portrait() -> np.ndarray:
-    """The public-domain astronaut portrait, BGR uint8 (512, 512, 3)."""
-    import skimage.data
-
-    return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
-
-
-def write_video(
-    path: Path, frames: list[np.ndarray], fps: float = 25.0, codec: str = "mp4v", backend: int = cv2.CAP_FFMPEG
-) -> Path:
-    """Encode BGR frames; returns the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), backend, cv2.VideoWriter_fourcc(*codec), fps, (width, height))
-    assert writer.isOpened()
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
-    return path
-
-
-def face_frames(n: int, size: tuple[int, int] = (240, 320)) -> list[np.ndarray]:
-    """n frames of (height, width) in which the portrait's head drifts sideways."""
-    head = cv2.resize(portrait()[0:256, 96:352], (200, 200), interpolation=cv2.INTER_AREA)
-    frames = []
-    for t in range(n):
-        frame = np.full((*size, 3), 90, np.uint8)
-        left = 20 + int(30 * np.sin(t / 8)) + 20
-        frame[20:220, left : left + 200] = head
-        frames.append(frame)
-    return frames
-
-
-def noise_frames(n: int, size: tuple[int, int] = (240, 320), seed: int = 0) -> list[np.ndarray]:
-    """n frames of smooth random texture without a face."""
-    rng = np.random.default_rng(seed)
-    return [
-        cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), size[::-1], interpolation=cv2.INTER_CUBIC)
-        for _ in range(n)
-    ]
-
-
-def counting_frames(n: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray]:
-    """n frames whose brightness encodes their index: frame i is grey of level 2 i (n <= 120)."""
-    return [np.full((*size, 3), 2 * i, np.uint8) for i in range(n)]
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +44,7 @@ def pfld() -> Path:
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory) -> Path:
     """A copy of the repository, with tiny settings and the messy dataset beside the demo, after `dvc repro`."""
-    from tests.pipeline import clone, run
+    from tests.helpers.pipeline import clone, run
 
     folder = clone(tmp_path_factory.mktemp("pipeline"))
     run(folder, "git", "init", "-q")

@@ -14,7 +14,7 @@ from stages.lib.ledger import INFRASTRUCTURE, source_files
 from stages.lib.settings import Settings
 from stages.params import Params
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
 

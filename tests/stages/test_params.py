@@ -9,7 +9,7 @@ from stages.lib.errors import InputError
 from stages.lib.evaluation.paper import benchmark
 from stages.params import apply_presets, load_params
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def _write(tmp_path: Path, change=None) -> Path:

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from tests import trees
-from tests.conftest import face_frames, noise_frames, write_video
+from tests.helpers import trees
+from tests.helpers.videos import face_frames, noise_frames, write_video
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
 

@@ -12,7 +12,7 @@ from stages.lib.errors import InputError
 from stages.lib.faces.crop import crop_square
 from stages.lib.faces.detector import detect_face
 from stages.lib.faces.landmarks import canonical_face, haar_landmarks, make_landmarker
-from tests.conftest import portrait
+from tests.helpers.videos import portrait
 
 
 def test_canonical_face_is_symmetric_and_normalised():

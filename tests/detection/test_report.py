@@ -8,7 +8,7 @@ import pytest
 from stages.lib.detection import report as report_module
 from stages.lib.detection.report import Report
 from stages.lib.detection.verdict import Verdict
-from tests.detection import calibration_of, seen_of, verdict_of
+from tests.helpers.verdicts import calibration_of, seen_of, verdict_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
 CALIBRATION = calibration_of([1.0, 1.5, 2.0, 1.2], test=[1.1, 1.9])

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
-from tests.conftest import face_frames, noise_frames, portrait, write_video
+from tests.helpers.videos import face_frames, noise_frames, portrait, write_video
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 NAMES = {

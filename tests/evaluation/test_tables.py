@@ -18,7 +18,7 @@ from stages.lib.evaluation.paper import (
 from stages.paper_tables import TABLES, Row, Table, render
 from stages.params import load_params
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ROWS = [(name, row) for name, table in TABLES.items() for row in table.rows]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from stages.lib.ledger import Ledger, recipe, source_files
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Stage:
@@ -84,7 +84,7 @@ def test_a_killed_process_loses_only_the_video_in_flight(tmp_path):
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from tests.test_ledger import Stage
+from tests.ground.test_ledger import Stage
 class Slow(Stage):
     def compute(self, videos):
         for n, result in enumerate(super().compute(videos)):

@@ -11,7 +11,7 @@ from stages.lib.datasets.index import add_fingerprints, describe, index_dataset
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.registry import LAYOUTS
 from stages.lib.errors import InputError
-from tests import trees
+from tests.helpers import trees
 
 NOTHING_SEEN = pd.DataFrame(columns=["path", "state", "fingerprint"])
 

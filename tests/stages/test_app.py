@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from stages.app import AnalysisFailed, Limits, analyse, create_app
-from tests.conftest import face_frames, write_video
-from tests.detection import calibration_of, write_models
-from tests.pipeline import BIN
+from tests.helpers.pipeline import BIN
+from tests.helpers.verdicts import calibration_of, write_models
+from tests.helpers.videos import face_frames, write_video
 
 ALLOWED = Limits(megabytes=1, minutes=1, timeout_s=60, at_once=2)
 

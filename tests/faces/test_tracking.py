@@ -6,7 +6,7 @@ import pytest
 
 from stages.lib.faces.detector import detect_face, detect_faces
 from stages.lib.faces.tracking import follow_person, look_distance, person_look
-from tests.conftest import portrait
+from tests.helpers.videos import portrait
 
 
 def _people() -> list[np.ndarray]:

@@ -6,7 +6,7 @@ import pytest
 
 from stages.lib.faces.crop import crop_face, crop_square, to_crop
 from stages.lib.faces.detector import detect_eyes, detect_face
-from tests.conftest import face_frames, noise_frames, portrait
+from tests.helpers.videos import face_frames, noise_frames, portrait
 
 
 def test_finds_the_portraits_face_and_eyes(portrait_landmarks):

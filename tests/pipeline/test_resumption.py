@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests import trees
-from tests.conftest import face_frames, write_video
-from tests.pipeline import BIN, change_params, files_below, instances_run, read_json, run, stages_run
+from tests.helpers import trees
+from tests.helpers.pipeline import BIN, change_params, files_below, instances_run, read_json, run, stages_run
+from tests.helpers.videos import face_frames, write_video
 
 
 def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):

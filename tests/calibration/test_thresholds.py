@@ -12,7 +12,7 @@ from stages.lib.calibration.thresholds import basis, p_value, percentile, rate_i
 from stages.lib.detection.wording import describe
 from stages.lib.errors import InputError
 from stages.lib.evaluation.alarms import alarm_rows, alarms
-from tests.detection import calibration_of, write_models
+from tests.helpers.verdicts import calibration_of, write_models
 
 
 def test_with_many_reals_the_threshold_is_one_of_their_scores():

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from tests.pipeline import BIN, NAMES, change_params, clone, read_json, run, run_stage, stages_run
+from tests.helpers.pipeline import BIN, NAMES, change_params, clone, read_json, run, run_stage, stages_run
 
 
 def _locked_outs(folder: Path) -> dict[str, str]:

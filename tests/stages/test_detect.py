@@ -21,8 +21,8 @@ from stages.lib.detection.observation import look_at
 from stages.lib.detection.verdict import Verdict
 from stages.lib.errors import InputError
 from stages.lib.files import write_json
-from tests.conftest import face_frames, noise_frames, portrait, write_video
-from tests.pipeline import read_json, run
+from tests.helpers.pipeline import read_json, run
+from tests.helpers.videos import face_frames, noise_frames, portrait, write_video
 
 
 def _detect(folder: Path, *arguments: str | Path, code: int = 0) -> tuple[str, dict | None]:

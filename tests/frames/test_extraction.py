@@ -10,7 +10,7 @@ import pytest
 
 from stages.lib.frames.extraction import equally_spaced, extract_frames
 from stages.lib.frames.storage import compress_frame, decompress_frame, read_frames, write_frames
-from tests.conftest import counting_frames, noise_frames, write_video
+from tests.helpers.videos import counting_frames, noise_frames, write_video
 
 
 @pytest.mark.parametrize("n_total", [1, 2, 39, 40, 41, 79, 100, 1001])
