@@ -2,8 +2,8 @@
 
     make app        # or python -m stages.app, after pip install -r requirements-app.txt
 
-Each video is analysed by a process of its own, so one that breaks the decoder, or takes too long, harms no other. An upload is
-kept in a file without a name, which the system deletes when it is closed, however this program ends.
+Each video is analysed by a process of its own, so one that breaks the decoder, or takes too long, harms no other. An
+upload is kept in a file without a name, which the system deletes when it is closed, however this program ends.
 """
 
 import argparse
@@ -96,7 +96,8 @@ class _Page:
         nonce = secrets.token_urlsafe(16)
         response = Response(render_template("app.html", message=message, nonce=nonce, **self._content), status)
         response.headers["Content-Security-Policy"] = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; form-action 'self'; "
+            "frame-ancestors 'none'"
         )
         return response
 
@@ -134,7 +135,9 @@ def _private(response: Response) -> Response:
 
 
 def create_app(models: Path, allowed: Limits) -> Flask:
-    """The web application. Raises :class:`stages.lib.errors.InputError` where the models are missing or don't belong together."""
+    """The web application. Raises :class:`stages.lib.errors.InputError` where the models are missing or don't belong
+    together.
+    """
     page = _Page(load_calibration(models), allowed)
     app = Flask(__name__, template_folder=Path(__file__).parent, static_folder=None)
     app.request_class = _Upload

@@ -1,4 +1,6 @@
-"""calibrate: keep with the models what their scores mean: those of real videos that no model was fitted to, and how to use them."""
+"""calibrate: keep with the models what their scores mean: those of real videos that no model was fitted to, and how to
+use them.
+"""
 
 import warnings
 

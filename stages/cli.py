@@ -20,7 +20,9 @@ def parse_paths(description: str | None, *names: str, text: tuple[str, ...] = ()
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback. Warnings are a line each."""
+    """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback. Warnings are a
+    line each.
+    """
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         main()

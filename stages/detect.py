@@ -38,7 +38,9 @@ NOT_ALL_SCORED = 2
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments end with 1, as all bad input: 2, which argparse takes, says here that some videos weren't scored."""
+    """Wrong arguments end with 1, as all bad input: 2, which argparse takes, says here that some videos weren't
+    scored.
+    """
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see python -m stages.detect --help")

@@ -1,4 +1,6 @@
-"""evaluate: how well fakes are told from reals on each dataset's test split, beside the baselines, with coverage and plots."""
+"""evaluate: how well fakes are told from reals on each dataset's test split, beside the baselines, with coverage and
+plots.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -93,7 +95,8 @@ def _notes(datasets: dict[str, EvaluatedDataset], params: Params) -> list[str]:
         known = _known_people(videos, datasets[params.train_dataset].videos)
         if known:
             notes.append(
-                f"{name}: {known} of {real.sum()} test reals show people of {params.train_dataset}'s train and val splits"
+                f"{name}: {known} of {real.sum()} test reals show people of {params.train_dataset}'s train and val "
+                "splits"
             )
     return notes
 

@@ -1,7 +1,7 @@
 """index_videos: turn a dataset's root folder into one row per video, and say what of it is there.
 
-It runs at every `dvc repro`, to notice new, changed and removed videos; ``--seen`` keeps the state of each file, so that only
-new and changed ones are read. Where the index comes out as before, nothing after it runs.
+It runs at every `dvc repro`, to notice new, changed and removed videos; ``--seen`` keeps the state of each file, so
+that only new and changed ones are read. Where the index comes out as before, nothing after it runs.
 """
 
 from pathlib import Path
@@ -24,7 +24,8 @@ def main() -> None:
     rows = [row for row in listed if row["split"] in (dataset.reals if row["label"] == REAL else dataset.fakes)]
     if not rows:
         raise InputError(
-            f"datasets.{arguments.dataset}: `reals` and `fakes` leave none of {len(listed)} videos; name a split that has some"
+            f"datasets.{arguments.dataset}: `reals` and `fakes` leave none of {len(listed)} videos; name a split that "
+            "has some"
         )
     known = pd.DataFrame(columns=FILE_STATES.names)
     if arguments.seen.exists():

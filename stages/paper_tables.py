@@ -1,7 +1,7 @@
 """paper_tables: the paper's comparisons on your datasets, as DVC experiments, in metrics/tables.md and a plot.
 
-``make tables`` or ``python -m stages.paper_tables [--only fusion …] [--folds 3] [-S key=value …]``. What DVC has run before
-is taken from its cache. Afterwards params.yaml, metrics and data are as they were.
+``make tables`` or ``python -m stages.paper_tables [--only fusion …] [--folds 3] [-S key=value …]``. What DVC has run
+before is taken from its cache. Afterwards params.yaml, metrics and data are as they were.
 """
 
 import argparse
@@ -77,7 +77,9 @@ def _overrides_of_folds(n_folds: int) -> list[Overrides]:
 
 
 def _run_all(planned: dict[tuple[str, str], list[Overrides]], n_folds: int) -> dict[Overrides, Run | None]:
-    """Run every planned experiment once, one fold's after the other's: those that share a backbone follow each other."""
+    """Run every planned experiment once, one fold's after the other's: those that share a backbone follow each
+    other.
+    """
     runs: dict[Overrides, Run | None] = {}
     with _left_as_it_was():
         for overrides in (of_row[fold] for fold in range(n_folds) for of_row in planned.values()):
@@ -96,7 +98,10 @@ def _paper_datasets(params: Params) -> dict[str, str | None]:
 def _page(
     tables: list[Table], results: dict[str, dict[str, list[Run | None]]], params: Params, command: str, how: str
 ) -> str:
-    head = f"# The paper's tables\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none for the dataset.\n"
+    head = (
+        f"# The paper's tables\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none "
+        "for the dataset.\n"
+    )
     rendered = [render(table, results[table.title], _paper_datasets(params)) for table in tables]
     return "\n".join([head, f"Made by `{command}`.", "", *rendered])
 
@@ -126,7 +131,8 @@ def main() -> None:
     failed = [" ".join(overrides) for overrides, run in runs.items() if run is None]
     if failed:
         raise InputError(
-            f"{len(failed)} of {len(runs)} experiments failed ({failed[0] or 'params as they are'}, …); see above for why"
+            f"{len(failed)} of {len(runs)} experiments failed ({failed[0] or 'params as they are'}, …); see above for "
+            "why"
         )
 
 

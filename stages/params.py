@@ -61,7 +61,8 @@ class Params(Settings):
     def _train_dataset_is_known(self) -> "Params":
         if self.train_dataset not in self.datasets:
             raise ValueError(
-                f"train_dataset is '{self.train_dataset}', expected one of the keys of `datasets`: {', '.join(self.datasets)}"
+                f"train_dataset is '{self.train_dataset}', expected one of the keys of `datasets`: "
+                f"{', '.join(self.datasets)}"
             )
         return self
 
@@ -99,7 +100,9 @@ def _explain(error: ErrorDetails) -> str:
 
 
 def load_params(path: Path = PARAMS) -> Params:
-    """The validated parameters. Raises :class:`InputError` naming each bad key, what was expected and what was found."""
+    """The validated parameters. Raises :class:`InputError` naming each bad key, what was expected and what was
+    found.
+    """
     if not path.is_file():
         raise InputError(f"no {path} in {Path.cwd()}; run stages from the root of the repository")
     try:
@@ -115,7 +118,8 @@ def load_params(path: Path = PARAMS) -> Params:
 def apply_presets(presets: list[Path], path: Path = PARAMS) -> None:
     """Write the values of presets into params.yaml, one after the other; the result is checked first.
 
-    Everything else and the comments stay, but ``datasets``: a preset that names some is a protocol, and they are all of it.
+    Everything else and the comments stay, but ``datasets``: a preset that names some is a protocol, and they are all of
+    it.
     """
     yaml = YAML()
     yaml.width = 200
@@ -142,14 +146,14 @@ def _merge(into: dict, values: dict) -> None:
             into[key] = value
 
 
-def _documented(section: type[Settings], prefix: str = "") -> Iterator[tuple[str, str]]:
+def described_keys(section: type[Settings], prefix: str = "") -> Iterator[tuple[str, str]]:
     """(key, description) of every field of a section and of the sections in it, by the key's path."""
     for name, field in section.model_fields.items():
         inner = next((one for one in (field.annotation, *get_args(field.annotation)) if _is_settings(one)), None)
         if inner is None:
             yield f"{prefix}{name}", field.description or ""
         else:
-            yield from _documented(
+            yield from described_keys(
                 inner, f"{prefix}{name}.<name>." if inner is not field.annotation else f"{prefix}{name}."
             )
 
@@ -164,10 +168,12 @@ def _registry(title: str, key: str, registry: Mapping[str, Any]) -> str:
 
 
 def documentation() -> str:
-    """docs/params.md: every key of params.yaml with its description and its value as shipped, and every registered name."""
+    """docs/params.md: every key of params.yaml with its description and its value as shipped, and every registered
+    name.
+    """
     shipped = YAML(typ="safe").load(PARAMS)
     rows = []
-    for key, description in _documented(Params):
+    for key, description in described_keys(Params):
         value: Any = shipped
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None

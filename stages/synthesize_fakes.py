@@ -1,4 +1,6 @@
-"""synthesize_fakes: a bank of pseudo-fakes of the training dataset's real faces, several variants per face (section 3.1)."""
+"""synthesize_fakes: a bank of pseudo-fakes of the training dataset's real faces, several variants per face (section
+3.1).
+"""
 
 from functools import partial
 

@@ -40,7 +40,8 @@ def _log(live: dvclive.Live, epoch: Epoch) -> None:
     live.log_metric("learning_rate", epoch.learning_rate)
     live.next_step()
     print(
-        f"epoch {epoch.number + 1}: loss {epoch.train_loss:.4f}, validation loss {epoch.val_loss:.4f}, AUC {epoch.val_auc:.4f}",
+        f"epoch {epoch.number + 1}: loss {epoch.train_loss:.4f}, validation loss {epoch.val_loss:.4f}, AUC "
+        f"{epoch.val_auc:.4f}",
         flush=True,
     )
 

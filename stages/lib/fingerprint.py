@@ -8,7 +8,8 @@ MISSING = "missing"
 
 
 def fingerprint(path: Path) -> str:
-    """Hash of a file's size and of its first, middle and last 64 KiB: notices a changed video without reading all of it.
+    """Hash of a file's size and of its first, middle and last 64 KiB: notices a changed video without reading all of
+    it.
 
     Of a folder of frames, hash of their names and sizes, and of the first, middle and last frame. What is not there
     has the fingerprint ``missing``.
@@ -30,7 +31,9 @@ def fingerprint(path: Path) -> str:
 
 
 def state(path: Path) -> str:
-    """Size and modification time of a file or folder, as text: a file in the same state isn't read again to fingerprint it."""
+    """Size and modification time of a file or folder, as text: a file in the same state isn't read again to fingerprint
+    it.
+    """
     try:
         stat = path.stat()
     except OSError:

@@ -61,7 +61,8 @@ def source_files(stage: str) -> set[str]:
 
 
 def recipe(stage: str, *settings: object) -> str:
-    """Hash of all but the video that decides what a stage makes of it: its settings, and the source of ``source_files``.
+    """Hash of all but the video that decides what a stage makes of it: its settings, and the source of
+    ``source_files``.
 
     ``stage``: its path below the repository, such as ``stages/crop_faces.py``.
     """
@@ -72,10 +73,11 @@ def recipe(stage: str, *settings: object) -> str:
 
 
 class Ledger:
-    """The rows that a stage made of each video, in an SQLite file, which survives ``kill -9``; deleting it costs time alone.
+    """The rows that a stage made of each video, in an SQLite file, which survives ``kill -9``; deleting it costs time
+    alone.
 
-    It is not part of the stage's outputs: DVC doesn't know it. A video's entry holds only as long as the ``recipe``, what the
-    video was made from, and the file that was written of it are the same.
+    It is not part of the stage's outputs: DVC doesn't know it. A video's entry holds only as long as the ``recipe``,
+    what the video was made from, and the file that was written of it are the same.
     """
 
     def __init__(self, path: Path, recipe: str) -> None:
@@ -110,8 +112,8 @@ class Ledger:
     ) -> Iterator[pa.Table]:
         """Yield the rows of every video in the order of ``videos``, computing only those that aren't in the ledger.
 
-        ``compute`` gets those to do and yields (video, rows) in any order. ``output``: the file of a video_id that it writes,
-        if there is anything to write.
+        ``compute`` gets those to do and yields (video, rows) in any order. ``output``: the file of a video_id that it
+        writes, if there is anything to write.
         """
         keys = {video.video_id: f"{self._recipe} {video.made_from}" for video in videos}
         done = set()
@@ -149,8 +151,8 @@ def update_folder(
     """Bring an artifact folder up to date: a file for each video that gives one, and a table of all.
 
     ``table``: in the folder; it is absent while the folder is being changed, so that one is not taken for a whole one.
-    ``compute``, ``file_of``: as in :meth:`Ledger.resume`; a file whose video gave rows without one (``has_file``), or is no
-    longer among ``videos``, is removed.
+    ``compute``, ``file_of``: as in :meth:`Ledger.resume`; a file whose video gave rows without one (``has_file``), or
+    is no longer among ``videos``, is removed.
     """
     table.unlink(missing_ok=True)
     with Ledger(ledger, recipe) as known:

@@ -1,4 +1,6 @@
-"""Why a frame or a video has no face, no score or no verdict: one code each, as tables and metrics hold it, with its words."""
+"""Why a frame or a video has no face, no score or no verdict: one code each, as tables and metrics hold it, with its
+words.
+"""
 
 from enum import StrEnum
 

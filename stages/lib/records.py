@@ -1,4 +1,6 @@
-"""What packages hand to each other: the words of a video's label and split, a video to be processed, a decoded frame."""
+"""What packages hand to each other: the words of a video's label and split, a video to be processed, a decoded
+frame.
+"""
 
 from dataclasses import dataclass
 
@@ -21,7 +23,9 @@ class Video:
 
 @dataclass(frozen=True)
 class Frame:
-    """A decoded frame: its index in the video, its presentation time in seconds, and its pixels, BGR uint8 (h, w, 3)."""
+    """A decoded frame: its index in the video, its presentation time in seconds, and its pixels, BGR uint8 (h, w,
+    3).
+    """
 
     frame_index: int
     time_s: float

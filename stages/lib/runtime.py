@@ -34,10 +34,11 @@ def worker_count() -> int:
 
 
 def pick_device() -> str:
-    """PyTorch's name of the device to compute on: ``DIFFFAKE_DEVICE`` (``cpu``, ``cuda:1``, …), or a GPU where there is one.
+    """PyTorch's name of the device to compute on: ``DIFFFAKE_DEVICE`` (``cpu``, ``cuda:1``, …), or a GPU where there is
+    one.
 
-    Raises :class:`InputError` where ``DIFFFAKE_DEVICE`` names one that can't be used. PyTorch is imported only where it can
-    matter: it takes seconds, which a stage that fits a mixture on the CPU has no need of.
+    Raises :class:`InputError` where ``DIFFFAKE_DEVICE`` names one that can't be used. PyTorch is imported only where it
+    can matter: it takes seconds, which a stage that fits a mixture on the CPU has no need of.
     """
     wanted = os.environ.get("DIFFFAKE_DEVICE", "")
     might_have_a_gpu = "torch" in sys.modules or any(Path(sign).exists() for sign in _SIGNS_OF_A_GPU)

@@ -123,7 +123,9 @@ FRAME_SCORES = _schema(
 
 
 def embeddings_schema(dimension: int) -> pa.Schema:
-    """One row per face: ids, ``embedding`` (float32 list of ``dimension``), the classifier's logit (fake > 0), ``appearance``."""
+    """One row per face: ids, ``embedding`` (float32 list of ``dimension``), the classifier's logit (fake > 0),
+    ``appearance``.
+    """
     return _schema(
         video_id=pa.string(),
         label=pa.string(),
@@ -139,7 +141,9 @@ def embeddings_schema(dimension: int) -> pa.Schema:
 
 
 def pairs_schema(dimension: int) -> pa.Schema:
-    """One row per pair of frames of one video: which faces (a, b) of its face array, their times, and their ``fused`` vector."""
+    """One row per pair of frames of one video: which faces (a, b) of its face array, their times, and their ``fused``
+    vector.
+    """
     return _schema(
         video_id=pa.string(),
         label=pa.string(),
@@ -176,7 +180,8 @@ def _check(table: pa.Table, where: str | Path) -> None:
     for field in table.schema:
         if not field.nullable and table[field.name].null_count:
             raise InputError(
-                f"{where}: column '{field.name}' has {table[field.name].null_count} empty values; rerun the stage that writes it"
+                f"{where}: column '{field.name}' has {table[field.name].null_count} empty values; rerun the stage that "
+                "writes it"
             )
 
 
@@ -218,7 +223,8 @@ def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[
 def _match(table: pa.Table, schema: pa.Schema, path: str | Path) -> None:
     if not table.schema.equals(schema):
         raise InputError(
-            f"{path}: columns are {_columns_of(table.schema)}, expected {_columns_of(schema)}; rerun the stage that writes it"
+            f"{path}: columns are {_columns_of(table.schema)}, expected {_columns_of(schema)}; rerun the stage that "
+            "writes it"
         )
     _check(table, path)
 

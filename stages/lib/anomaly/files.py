@@ -41,7 +41,9 @@ _ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.npy")')
 
 
 def _reproducible(archive: bytes) -> bytes:
-    """A skops archive with addresses numbered by their first appearance and without times: equal models, equal bytes."""
+    """A skops archive with addresses numbered by their first appearance and without times: equal models, equal
+    bytes.
+    """
     numbers: dict[str, str] = {}
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
@@ -63,7 +65,9 @@ def save_anomaly_models(path: Path, models: dict[str, Pipeline]) -> None:
 
 
 def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
-    """The models of :func:`save_anomaly_models`. Raises :class:`InputError` for a file that is not such, or holds foreign types."""
+    """The models of :func:`save_anomaly_models`. Raises :class:`InputError` for a file that is not such, or holds
+    foreign types.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `dvc repro fit_anomaly_model` to make it")
     try:
@@ -71,7 +75,8 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
         unknown = sorted(set(skops_io.get_untrusted_types(file=path)) - set(_OWN_TYPES))
         if unknown:
             raise InputError(
-                f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run `dvc repro`"
+                f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run "
+                "`dvc repro`"
             )
         models = skops_io.load(path, trusted=_OWN_TYPES)
         if set(models) != {PAIR_MODEL, FRAME_MODEL} or not all(type(model) is Pipeline for model in models.values()):

@@ -28,7 +28,9 @@ def _pipeline(settings: AnomalyModelSettings, seed: int) -> Pipeline:
 
 
 def choose_covariance(settings: AnomalyModelSettings, n: int, dimension: int) -> AnomalyModelSettings:
-    """``auto`` settled for n vectors of ``dimension``: ``full`` where they suffice for its free parameters, else ``diag``."""
+    """``auto`` settled for n vectors of ``dimension``: ``full`` where they suffice for its free parameters, else
+    ``diag``.
+    """
     if settings.covariance != "auto":
         return settings
     full = settings.model_copy(update={"covariance": "full"})
@@ -37,7 +39,9 @@ def choose_covariance(settings: AnomalyModelSettings, n: int, dimension: int) ->
 
 
 def free_parameters(settings: AnomalyModelSettings, dimension: int) -> int:
-    """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, whose grow with the data."""
+    """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, whose grow with the
+    data.
+    """
     d, k = dimension, settings.components
     if settings.kind == "gmm":
         covariance = {"diag": k * d, "full": k * d * (d + 1) // 2, "tied": d * (d + 1) // 2, "spherical": k}
@@ -75,7 +79,8 @@ def _device_to_fit_on(settings: AnomalyModelSettings) -> str:
         return "cpu"
     if not settings.initialization.startswith("random"):
         warnings.warn(
-            f"anomaly_model.initialization '{settings.initialization}' has no GPU version: the mixture is fitted on the CPU",
+            f"anomaly_model.initialization '{settings.initialization}' has no GPU version: the mixture is fitted on "
+            "the CPU",
             stacklevel=3,
         )
         return "cpu"
@@ -96,14 +101,16 @@ def _warn_of_few_vectors(settings: AnomalyModelSettings, n: int, dimension: int)
 def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModelSettings, seed: int) -> Pipeline:
     """Fit the anomaly model of ``settings`` to vectors, float32 (n, d), of real faces only.
 
-    Raises :class:`InputError` for fewer vectors than components or principal components, and for a ``DIFFFAKE_DEVICE`` that
-    can't be used. Warns where there are few vectors for the number of free parameters, and where the fit did not converge.
+    Raises :class:`InputError` for fewer vectors than components or principal components, and for a ``DIFFFAKE_DEVICE``
+    that can't be used. Warns where there are few vectors for the number of free parameters, and where the fit did not
+    converge.
     """
     n, dimension = vectors.shape
     needed = max(settings.components if settings.kind == "gmm" else 2, settings.pca, 2)
     if n < needed or settings.pca > dimension:
         raise InputError(
-            f"the anomaly model has {settings.components} components and anomaly_model.pca is {settings.pca}, but there are "
+            f"the anomaly model has {settings.components} components and anomaly_model.pca is {settings.pca}, but "
+            "there are "
             f"only {n} vectors of {dimension} numbers of training reals to fit; add training videos or lower them"
         )
     reduced = settings.pca or dimension

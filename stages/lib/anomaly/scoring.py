@@ -1,7 +1,7 @@
 """From the pairs of a video to its anomaly score, or to the reason why it has none (section 4.1).
 
-This is the one road from faces to a score: ``score_videos`` and ``detect`` both walk it, a video at a time. A vector's anomaly
-score is its negated log-likelihood; where the model has no likelihood (``ocsvm``, ``autoencoder``), its negated
+This is the one road from faces to a score: ``score_videos`` and ``detect`` both walk it, a video at a time. A vector's
+anomaly score is its negated log-likelihood; where the model has no likelihood (``ocsvm``, ``autoencoder``), its negated
 ``score_samples`` takes that place.
 """
 
@@ -30,8 +30,8 @@ def score_video(
 ) -> VideoScore:
     """Score a video by the fused vectors of its pairs, float32 (n, d).
 
-    A video without pairs has no score: for the reason that extraction gave, because it has no face, or because its faces are
-    too few, or none lie apart in time.
+    A video without pairs has no score: for the reason that extraction gave, because it has no face, or because its
+    faces are too few, or none lie apart in time.
     """
     pair_scores = anomaly_scores(model, fused)
     if len(pair_scores):
@@ -47,8 +47,8 @@ def score_video(
 def anomaly_scores(model: Pipeline, vectors: np.ndarray) -> np.ndarray:
     """Anomaly scores, float64 (n,), of one video's vectors, float32 (n, d): higher is more anomalous.
 
-    One video at a time, because in one large matrix product the rounding of a video's scores would depend on which others
-    are present.
+    One video at a time, because in one large matrix product the rounding of a video's scores would depend on which
+    others are present.
     """
     if not len(vectors):
         return np.empty(0)
@@ -72,8 +72,9 @@ def score_table(
 ) -> pd.DataFrame:
     """Join everything known of each indexed video into one row of the ``SCORES`` table.
 
-    ``extracted``: the ``EXTRACTED_VIDEOS`` table; ``faces``: video_id and reject_reason of each frame; ``frame_scores``: the
-    ``FRAME_SCORES`` table; ``scores``: {video_id: :func:`score_video`} of every video. Baselines are means over a video's faces.
+    ``extracted``: the ``EXTRACTED_VIDEOS`` table; ``faces``: video_id and reject_reason of each frame;
+    ``frame_scores``: the ``FRAME_SCORES`` table; ``scores``: {video_id: :func:`score_video`} of every video. Baselines
+    are means over a video's faces.
     """
     by_frame = frame_scores.groupby("video_id").agg(
         single_frame_score=("single_frame_score", "mean"),

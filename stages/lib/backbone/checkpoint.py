@@ -48,7 +48,8 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
         model.load_state_dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc repro`"
+            f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc "
+            "repro`"
         ) from error
     return model.to(device, memory_format=torch.channels_last).eval(), architecture
 
@@ -85,7 +86,9 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the state of an unfinished training is kept; ``key``: hash of the settings, data and code that it belongs to."""
+    """Where the state of an unfinished training is kept; ``key``: hash of the settings, data and code that it belongs
+    to.
+    """
 
     path: Path
     key: str

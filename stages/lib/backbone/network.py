@@ -37,7 +37,8 @@ def build_backbone(settings: BackboneSettings) -> torch.nn.Module:
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
         raise InputError(
-            f"backbone.name is '{settings.name}', which timm {timm.__version__} does not have; close: {', '.join(close) or 'none'}"
+            f"backbone.name is '{settings.name}', which timm {timm.__version__} does not have; close: "
+            f"{', '.join(close) or 'none'}"
         )
     if settings.weights == "hub":
         try:

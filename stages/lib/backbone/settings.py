@@ -39,6 +39,7 @@ class TrainingSettings(Settings):
         description="crop and recolour a real face and its pseudo-fake alike (both are flipped alike in any case)"
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
-        description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 BF16, "
+        description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 "
+        "BF16, "
         "recent GPUs)"
     )

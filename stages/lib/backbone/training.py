@@ -1,4 +1,6 @@
-"""Training the backbone on real faces against their pseudo-fakes (sections 3.1 and 4.1): SAM, best validation AUC kept."""
+"""Training the backbone on real faces against their pseudo-fakes (sections 3.1 and 4.1): SAM, best validation AUC
+kept.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -53,7 +55,9 @@ def _is_norm(module: torch.nn.Module) -> bool:
 
 
 def _train_mode(model: torch.nn.Module, tune: str) -> None:
-    """Training mode; with ``head`` only of the classifier, so that the statistics of the frozen rest stay as they are."""
+    """Training mode; with ``head`` only of the classifier, so that the statistics of the frozen rest stay as they
+    are.
+    """
     model.train(tune != "head")
     model.get_classifier().train()
 
@@ -78,7 +82,9 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: TrainingSettings)
 def training_batch(
     bank: FakeBank, faces: np.ndarray, variants: np.ndarray, augment: bool, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """2n images (side, side, 3): reals, then their pseudo-fakes; each pair flipped, and with ``augment`` changed, alike."""
+    """2n images (side, side, 3): reals, then their pseudo-fakes; each pair flipped, and with ``augment`` changed,
+    alike.
+    """
     images, pairs = bank.pairs(faces, variants), []
     for real, fake in zip(*np.split(images, 2), strict=True):
         pair = flip_alike([real, fake], rng)
@@ -89,8 +95,8 @@ def training_batch(
 class Trainer:
     """Trains a network in place, on real faces of one bank against their pseudo-fakes, and validates on another bank.
 
-    Each batch holds as many real faces as pseudo-fakes, face by face, augmented alike. An epoch shows every face once, with a
-    variant that it has not shown before the others.
+    Each batch holds as many real faces as pseudo-fakes, face by face, augmented alike. An epoch shows every face once,
+    with a variant that it has not shown before the others.
     """
 
     def __init__(
@@ -119,8 +125,9 @@ class Trainer:
     def fit(self, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint | None = None) -> Epoch:
         """Train all epochs; the model ends with the weights of the epoch of the best validation AUC, which is returned.
 
-        With a ``checkpoint``, a run resumes after the last whole epoch of an interrupted one and ends with the same weights;
-        ``on_epoch`` is called for the earlier epochs as well. Raises :class:`InputError` where training diverges.
+        With a ``checkpoint``, a run resumes after the last whole epoch of an interrupted one and ends with the same
+        weights; ``on_epoch`` is called for the earlier epochs as well. Raises :class:`InputError` where training
+        diverges.
         """
         parts = {"model": self.model, "optimizer": self._optimizer, "schedule": self._schedule}
         state = checkpoint.load(parts) if checkpoint else TrainingState([])
@@ -137,7 +144,8 @@ class Trainer:
         self.model.load_state_dict(state.best_weights)
         if state.best.val_auc < NEAR_CHANCE:
             warnings.warn(
-                f"the backbone hardly tells validation reals from their pseudo-fakes (best AUC {state.best.val_auc:.3f}, "
+                "the backbone hardly tells validation reals from their pseudo-fakes (best AUC "
+                f"{state.best.val_auc:.3f}, "
                 "chance is 0.5). Every score after this means little. Train longer (train.epochs), on more people, "
                 "from pretrained weights (backbone.weights), or look at metrics/pseudo_fakes.png",
                 stacklevel=2,

@@ -1,6 +1,8 @@
-"""The models' companion, ``models/calibration.json``: how they are to be used, and the scores of reals that give theirs a meaning.
+"""The models' companion, ``models/calibration.json``: how they are to be used, and the scores of reals that give theirs
+a meaning.
 
-No threshold is stored: it is derived from the scores, for whatever rate is asked (:mod:`stages.lib.calibration.thresholds`).
+No threshold is stored: it is derived from the scores, for whatever rate is asked
+(:mod:`stages.lib.calibration.thresholds`).
 """
 
 import hashlib
@@ -40,10 +42,11 @@ class Reals(Settings):
 class Calibration(Settings):
     """The content of ``models/calibration.json``: how the models are to be used, and what their scores mean.
 
-    ``files``: SHA-256 of the model files that belong to it (and of a landmark model, under ``landmarks``). ``validation``: what
-    the threshold rests on; ``test``: reals of the test split, on which the achieved rate is counted. ``pair_scores``: the 5 %,
-    50 % and 95 % quantiles of the scores of the validation reals' pairs. ``face_px``: least and greatest median width of a face
-    in the training and validation reals. ``packages``: the versions of what computes scores.
+    ``files``: SHA-256 of the model files that belong to it (and of a landmark model, under ``landmarks``).
+    ``validation``: what the threshold rests on; ``test``: reals of the test split, on which the achieved rate is
+    counted. ``pair_scores``: the 5 %, 50 % and 95 % quantiles of the scores of the validation reals' pairs.
+    ``face_px``: least and greatest median width of a face in the training and validation reals. ``packages``: the
+    versions of what computes scores.
     """
 
     seed: int
@@ -62,7 +65,9 @@ class Calibration(Settings):
 
 
 def read_calibration(path: Path) -> Calibration:
-    """The checked content of a ``calibration.json``. Raises :class:`InputError` for a missing file and any other content."""
+    """The checked content of a ``calibration.json``. Raises :class:`InputError` for a missing file and any other
+    content.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `dvc repro calibrate` to make it")
     try:
@@ -100,13 +105,16 @@ def package_versions() -> dict[str, str]:
 
 
 def load_calibration(folder: Path) -> Calibration:
-    """The calibration of the models in ``folder``, checked to be of these very files. Raises :class:`InputError` otherwise."""
+    """The calibration of the models in ``folder``, checked to be of these very files. Raises :class:`InputError`
+    otherwise.
+    """
     calibration = read_calibration(folder / CALIBRATION)
     found = model_files(folder, calibration.faces.landmarks)
     other = [name for name, digest in found.items() if calibration.files.get(name) != digest]
     if other:
         raise InputError(
-            f"{folder}: {' and '.join(other)} is not what {CALIBRATION} was made for (its SHA-256 differs): it was changed, "
+            f"{folder}: {' and '.join(other)} is not what {CALIBRATION} was made for (its SHA-256 differs): it was "
+            "changed, "
             "damaged, or comes from another run; copy all files of one run together, or run `dvc repro calibrate`"
         )
     return calibration

@@ -7,5 +7,6 @@ from stages.lib.settings import Rate, Settings
 
 class CalibrationSettings(Settings):
     false_alarm_rate: Rate = Field(
-        description="the share of real videos that may be called anomalous: what `detect` decides by unless told otherwise"
+        description="the share of real videos that may be called anomalous: what `detect` decides by unless told "
+        "otherwise"
     )

@@ -1,10 +1,11 @@
 """From the scores of real videos that no model was fitted to, to what another video's score means.
 
-Everything is derived from the scores of validation reals: the threshold at a wanted false-alarm rate, a score's p-value (the
-false-alarm rate at which it would just be called anomalous), its percentile, and how far the true rate may lie from the wanted
-one. No fake is used. With many reals the threshold is one of their scores (split conformal prediction: whatever the scores'
-distribution, a new real video is called anomalous with at most the wanted probability). Fewer than 1 / rate - 1 reals have no such
-score; then theirs are taken as normally distributed, and the threshold is the normal prediction limit, which widens with few reals.
+Everything is derived from the scores of validation reals: the threshold at a wanted false-alarm rate, a score's p-value
+(the false-alarm rate at which it would just be called anomalous), its percentile, and how far the true rate may lie
+from the wanted one. No fake is used. With many reals the threshold is one of their scores (split conformal prediction:
+whatever the scores' distribution, a new real video is called anomalous with at most the wanted probability). Fewer than
+1 / rate - 1 reals have no such score; then theirs are taken as normally distributed, and the threshold is the normal
+prediction limit, which widens with few reals.
 """
 
 import math
@@ -52,7 +53,8 @@ def threshold(reals: np.ndarray, rate: float) -> float | None:
 def p_value(reals: np.ndarray, score: float, rate: float) -> float | None:
     """The false-alarm rate at which ``score`` would just be called anomalous; None for fewer than two reals.
 
-    It rests on what the threshold at ``rate`` rests on, so that it is at most ``rate`` exactly where the score is anomalous.
+    It rests on what the threshold at ``rate`` rests on, so that it is at most ``rate`` exactly where the score is
+    anomalous.
     """
     n, kind = len(reals), basis(len(reals), rate)
     if kind is None:
@@ -71,8 +73,8 @@ def percentile(reals: np.ndarray, score: float) -> float:
 def rate_interval(n: int, rate: float) -> tuple[float, float] | None:
     """95 % interval of the true false-alarm rate of a threshold set at ``rate`` on n reals; None for fewer than two.
 
-    On average over all the sets of n reals that might have been drawn it is ``rate``; this is how far one such set may be from it.
-    Exact for ranks; for the normal limit as exact as the scores are normal.
+    On average over all the sets of n reals that might have been drawn it is ``rate``; this is how far one such set may
+    be from it. Exact for ranks; for the normal limit as exact as the scores are normal.
     """
     kind, tails = basis(n, rate), ((1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2)
     if kind is None:
@@ -81,7 +83,8 @@ def rate_interval(n: int, rate: float) -> tuple[float, float] | None:
         rank = _rank(n, rate)
         low, high = beta.ppf(tails, n + 1 - rank, rank)
         return float(low), float(high)
-    # Where mean + factor * deviation of n values lies in a standard normal population, averaged over the deviation's quantiles.
+    # Where mean + factor * deviation of n values lies in a standard normal population, averaged over the deviation's
+    # quantiles.
     middles = (np.arange(_GRID) + 0.5) / _GRID
     above = _limit_factor(n, rate) * np.sqrt(chi2.ppf(middles, n - 1) / (n - 1))
     high, low = (

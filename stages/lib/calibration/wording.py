@@ -1,4 +1,6 @@
-"""Sentences for people on what every verdict rests on, and on what none can say. Those on one verdict: detection/wording.py."""
+"""Sentences for people on what every verdict rests on, and on what none can say. Those on one verdict:
+detection/wording.py.
+"""
 
 import math
 
@@ -18,7 +20,10 @@ def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
         how = "by rank, whatever the scores' distribution"
     else:
         enough = math.ceil(round(1 / rate, 9)) - 1
-        how = f"fewer than the {enough} that this rate takes without assumptions, so their scores are taken as normally distributed"
+        how = (
+            f"fewer than the {enough} that this rate takes without assumptions, so their scores are taken as "
+            "normally distributed"
+        )
     low, high = rate_interval(n, rate)
     people = f" of {validation.people} people" if validation.people else ""
     sentences = [
@@ -39,18 +44,24 @@ def limits(calibration: Calibration) -> list[str]:
     trained, people = calibration.trained_on, calibration.trained_on.people
     who = f" of {people} people" if people else ""
     sentences = [
-        "A score is not proof. It says how unusual the differences between the frames are beside those of the real videos above. "
+        "A score is not proof. It says how unusual the differences between the frames are beside those of the real "
+        "videos above. "
         "Look at the pictures, and at where the video comes from.",
-        f"The model was trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}') and on pseudo-fakes made of them, "
-        "never on a forgery. Videos with other cameras, light, compression or people may be unusual to it without being forged.",
-        "Out of its scope are videos that are generated as a whole (from text or from an image) and single images: it assumes a real "
+        f"The model was trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}') and on "
+        "pseudo-fakes made of them, "
+        "never on a forgery. Videos with other cameras, light, compression or people may be unusual to it without "
+        "being forged.",
+        "Out of its scope are videos that are generated as a whole (from text or from an image) and single images: it "
+        "assumes a real "
         "video in which a face was replaced or altered.",
-        "Cuts, people taking turns, filters and heavy editing can make a real video anomalous. A forgery that is steady from frame to "
+        "Cuts, people taking turns, filters and heavy editing can make a real video anomalous. A forgery that is "
+        "steady from frame to "
         "frame, or whose face is seen from the side or small, can pass.",
     ]
     if trained.dataset == _DEMO:
         sentences.insert(
             1,
-            "This model was trained on the rendered demo alone: it shows how the program works, and says nothing about real videos.",
+            "This model was trained on the rendered demo alone: it shows how the program works, and says nothing about "
+            "real videos.",
         )
     return sentences

@@ -20,8 +20,8 @@ _THREADS = 16  # fingerprinting waits for the disk, not for a core
 def index_dataset(layout: str, root: Path, quality: str | None = None) -> list[dict[str, str]]:
     """Index rows of ``root`` under a named layout, without fingerprints, sorted by video_id.
 
-    Raises :class:`InputError` for a missing root, an unknown layout, a folder that is laid out otherwise, and whatever the
-    layout finds wrong.
+    Raises :class:`InputError` for a missing root, an unknown layout, a folder that is laid out otherwise, and whatever
+    the layout finds wrong.
     """
     if layout not in LAYOUTS:
         raise InputError(
@@ -35,7 +35,8 @@ def index_dataset(layout: str, root: Path, quality: str | None = None) -> list[d
     except LayoutMismatch as mismatch:
         found = sorted(path.name for path in root.iterdir())
         raise InputError(
-            f"{root}: not laid out as {known.description}: looked for {mismatch}; found {_some(found) or 'nothing'}; known layouts: "
+            f"{root}: not laid out as {known.description}: looked for {mismatch}; found {_some(found) or 'nothing'}; "
+            "known layouts: "
             + ", ".join(f"{name} ({one.description})" for name, one in LAYOUTS.items())
             + "; correct `layout` or `root` under `datasets` in params.yaml"
         ) from mismatch
@@ -54,8 +55,8 @@ def add_fingerprints(
 ) -> tuple[list[dict[str, str]], pd.DataFrame]:
     """The rows with the fingerprint of each file, and the ``FILE_STATES`` table for the next time.
 
-    ``known``: that table of the last time; a file in the same state (size and modification time) isn't read again. A file that
-    is not there has the fingerprint ``missing``; extraction rejects and counts it.
+    ``known``: that table of the last time; a file in the same state (size and modification time) isn't read again. A
+    file that is not there has the fingerprint ``missing``; extraction rejects and counts it.
     """
     before = dict(zip(known["path"], zip(known["state"], known["fingerprint"], strict=True), strict=True))
 
@@ -78,7 +79,8 @@ def add_fingerprints(
 
 
 def index_summary(layout: str, rows: list[dict[str, str]]) -> str:
-    """What an index holds, for people: videos by split and method, those missing, and whether the test split is complete.
+    """What an index holds, for people: videos by split and method, those missing, and whether the test split is
+    complete.
 
     Raises :class:`InputError` where the test split of a dataset of the paper has more videos than its table 1 (then
     the lists are not the authors').
@@ -98,7 +100,8 @@ def index_summary(layout: str, rows: list[dict[str, str]]) -> str:
         compared = completeness(layout, (test == REAL).sum(), (test != REAL).sum())
     except ValueError as error:
         raise InputError(
-            f"{LAYOUTS[layout].description}: the test split has {error}; the lists are not the authors', download them again"
+            f"{LAYOUTS[layout].description}: the test split has {error}; the lists are not the authors', download them "
+            "again"
         ) from error
     if compared:
         lines.append(f"Beside the paper's table 1 the test split is {compared}")

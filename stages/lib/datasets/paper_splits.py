@@ -1,6 +1,7 @@
 """The paper's table 1: how many reals and fakes the test splits of its datasets have."""
 
-# Table 1: reals and fakes of each dataset's test split, by layout. Of DeeperForensics-1.0 the table says 200, the authors' list 201.
+# Table 1: reals and fakes of each dataset's test split, by layout. Of DeeperForensics-1.0 the table says 200, the
+# authors' list 201.
 TEST_SPLITS: dict[str, tuple[int, int]] = {
     "ffpp": (140, 560),
     "celebdf": (178, 340),

@@ -40,7 +40,8 @@ class DatasetSettings(Settings):
 
 class CrossValidationSettings(Settings):
     folds: Count = Field(
-        description="with several, the people (`identity`) of `train_dataset` are dealt into that many folds; 1 keeps the "
+        description="with several, the people (`identity`) of `train_dataset` are dealt into that many folds; 1 keeps "
+        "the "
         "dataset's own splits"
     )
     fold: Annotated[int, Field(ge=0)] = Field(

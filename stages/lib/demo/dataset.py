@@ -123,7 +123,9 @@ def _person(portraits: list[Person], seed: int, identity: str) -> Person:
 
 
 def _write_video(path: Path, frames: Iterator[np.ndarray], play: Performance, rng: np.random.Generator) -> None:
-    """Light the frames, pass them through a camera (blur, sensor noise) and encode them: the same for reals and fakes."""
+    """Light the frames, pass them through a camera (blur, sensor noise) and encode them: the same for reals and
+    fakes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (SIZE, SIZE))
     if not writer.isOpened():

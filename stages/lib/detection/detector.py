@@ -44,12 +44,15 @@ class Detector:
         given = fuse(one_face, np.zeros((1, 2), np.int64), fusion).shape[1]
         if taken != given:
             raise InputError(
-                f"{path}: takes vectors of {taken} numbers, but the backbone and fusion '{fusion}' give {given}: they are not "
+                f"{path}: takes vectors of {taken} numbers, but the backbone and fusion '{fusion}' give {given}: they "
+                "are not "
                 "of one run; run `dvc repro`"
             )
 
     def judge(self, observation: Observation, rate: float) -> Verdict:
-        """The verdict on what :func:`stages.lib.detection.observation.observe` gave, at a false-alarm rate in (0, 1)."""
+        """The verdict on what :func:`stages.lib.detection.observation.observe` gave, at a false-alarm rate in (0,
+        1).
+        """
         calibration, faces = self.calibration, observation.used
         times = np.array([face.time_s for face in faces])
         pairs = draw_pairs(times, calibration.pairs.per_video, calibration.pairs, calibration.seed)

@@ -25,7 +25,9 @@ _VIEW_WIDTH = 640  # px of the picture that shows where the face is
 
 
 class NoteCode(StrEnum):
-    """What somebody who reads a verdict has to know beside it; :mod:`stages.lib.detection.wording` says it in sentences."""
+    """What somebody who reads a verdict has to know beside it; :mod:`stages.lib.detection.wording` says it in
+    sentences.
+    """
 
     TRUNCATED = "truncated"
     OTHER_PEOPLE = "other_people"
@@ -46,8 +48,8 @@ class Note:
 class Observation:
     """What decoding and cropping one video gave; pictures are small, so that many of these may wait.
 
-    ``extracted``: without its frames, of which there were ``n_frames``. ``faces``: one for each frame; ``crops``: RGB uint8
-    (n, 224, 224, 3) of those that there are; ``view``: JPEG of a whole frame with the face's box, or None.
+    ``extracted``: without its frames, of which there were ``n_frames``. ``faces``: one for each frame; ``crops``: RGB
+    uint8 (n, 224, 224, 3) of those that there are; ``view``: JPEG of a whole frame with the face's box, or None.
     """
 
     name: str

@@ -49,8 +49,8 @@ class _Entry:
 class Report:
     """Collects a run's videos, and writes the page.
 
-    A section is made when its video is added, so that crops needn't be kept; of more than ``MOST_PICTURED`` videos only the most
-    anomalous keep their pictures.
+    A section is made when its video is added, so that crops needn't be kept; of more than ``MOST_PICTURED`` videos only
+    the most anomalous keep their pictures.
     """
 
     def __init__(self, calibration: Calibration, rate: float) -> None:
@@ -162,7 +162,10 @@ class Report:
             words += f" Above {limit:.2f} a video is called anomalous, at a false-alarm rate of {self._rate:.1%}."
         if verdict.interval:
             low, high = verdict.interval
-            words += f" The mean over its pairs is known to within {low:.2f} to {high:.2f} (95 % bootstrap interval over pairs)."
+            words += (
+                f" The mean over its pairs is known to within {low:.2f} to {high:.2f} (95 % bootstrap interval "
+                "over pairs)."
+            )
         axis.set_yticks(range(len(groups) + 1), ["this video", *groups])
         axis.set(ylim=(-0.6, len(groups) + 0.7), xlabel="anomaly score (higher: more anomalous)")
         axis.margins(x=0.12)

@@ -29,8 +29,8 @@ class Pair:
 class Verdict:
     """What is decided of one video, in codes and figures.
 
-    ``decision`` is ``anomalous``, ``not anomalous`` or ``cannot tell``; the last with a ``reject_reason``. ``anomaly_score`` equals the
-    pipeline's. ``interval``: 95 % bootstrap interval of the score over the video's pairs.
+    ``decision`` is ``anomalous``, ``not anomalous`` or ``cannot tell``; the last with a ``reject_reason``.
+    ``anomaly_score`` equals the pipeline's. ``interval``: 95 % bootstrap interval of the score over the video's pairs.
     """
 
     observation: Observation

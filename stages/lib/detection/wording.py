@@ -8,13 +8,17 @@ from stages.lib.detection.verdict import ANOMALOUS, CANNOT_TELL, Verdict
 
 _NOTES = {
     NoteCode.TRUNCATED: "The file ends early: {n_decoded} of {n_declared} frames can be decoded.",
-    NoteCode.OTHER_PEOPLE: "The faces used may not all be one person's: {others} of {n_faces} look unlike the others in colour. A pair "
+    NoteCode.OTHER_PEOPLE: "The faces used may not all be one person's: {others} of {n_faces} look unlike the others "
+    "in colour. A pair "
     "of two people, or of two scenes, is anomalous whether it is forged or not. Look at the faces below.",
-    NoteCode.SEVERAL_FACES: "More than one face is in view in {several} of {counted_in} frames in which they were counted; "
+    NoteCode.SEVERAL_FACES: "More than one face is in view in {several} of {counted_in} frames in which they were "
+    "counted; "
     "only one in each was judged.",
-    NoteCode.FACE_SIZE: "The face is {width:.0f} px wide; those that the model was trained and calibrated on are {least:.0f} to "
+    NoteCode.FACE_SIZE: "The face is {width:.0f} px wide; those that the model was trained and calibrated on are "
+    "{least:.0f} to "
     "{greatest:.0f} px. The score may mean less.",
-    NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the other side of the "
+    NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the "
+    "other side of the "
     "threshold.",
 }
 
@@ -33,7 +37,9 @@ def reason(verdict: Verdict, calibration: Calibration) -> str | None:
 
 
 def version_warnings(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """A sentence for each package that computes scores whose version differs from that of the calibration (``there``)."""
+    """A sentence for each package that computes scores whose version differs from that of the calibration
+    (``there``).
+    """
     return [
         f"{name} is {here[name]} here, and was {version} where the model was calibrated: scores may differ"
         for name, version in there.items()
@@ -49,7 +55,8 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
     reals = calibration.validation.scores
     lower = sum(score < verdict.anomaly_score for score in reals)
     stands = (
-        f"Its anomaly score, {verdict.anomaly_score:.2f}, is higher than those of {lower} of {len(reals)} real videos that the model "
+        f"Its anomaly score, {verdict.anomaly_score:.2f}, is higher than those of {lower} of {len(reals)} real videos "
+        "that the model "
         f"was not trained on (percentile {verdict.percentile:.0f})."
     )
     as_high = (
@@ -57,11 +64,20 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
         if verdict.p_value >= 1 / (len(reals) + 1)
         else f"fewer than 1 in {len(reals) + 1}"
     )
-    expected = f"Of real videos like those, {as_high} would be expected to score as high; more cannot be known from {len(reals)}."
+    expected = (
+        f"Of real videos like those, {as_high} would be expected to score as high; more cannot be known from "
+        f"{len(reals)}."
+    )
     if verdict.decision == ANOMALOUS:
         headline = "Anomalous: its frames differ from each other otherwise than those of real videos do."
-        end = f"That is above the threshold for a false-alarm rate of {rate:.1%}: a reason to look closer, not proof that it is fake."
+        end = (
+            f"That is above the threshold for a false-alarm rate of {rate:.1%}: a reason to look closer, not proof "
+            "that it is fake."
+        )
     else:
         headline = "Not anomalous: its frames differ from each other as those of real videos do."
-        end = f"That is not above the threshold for a false-alarm rate of {rate:.1%}. It is not proof that the video is real."
+        end = (
+            f"That is not above the threshold for a false-alarm rate of {rate:.1%}. It is not proof that the video "
+            "is real."
+        )
     return headline, [stands, expected, end]

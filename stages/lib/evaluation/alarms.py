@@ -16,10 +16,11 @@ Scores = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]
 
 
 def alarms(scores: Scores, calibration: Calibration) -> dict[str, Any]:
-    """The achieved false-alarm rate on each dataset's test reals beside the nominal one, and the share of fakes that are found.
+    """The achieved false-alarm rate on each dataset's test reals beside the nominal one, and the share of fakes that
+    are found.
 
-    ``scores``: {dataset: :func:`stages.lib.evaluation.metrics.by_method` of its test videos}. Where there is no threshold, or there are
-    no videos, a rate is None. ``achieved_ci95``: Wilson's interval.
+    ``scores``: {dataset: :func:`stages.lib.evaluation.metrics.by_method` of its test videos}. Where there is no
+    threshold, or there are no videos, a rate is None. ``achieved_ci95``: Wilson's interval.
     """
     rate, validation = calibration.false_alarm_rate, calibration.validation.scores
     limit = threshold(validation, rate)
@@ -49,7 +50,9 @@ def alarms(scores: Scores, calibration: Calibration) -> dict[str, Any]:
 
 
 def alarm_rows(scores: Scores, calibration: Calibration) -> list[dict[str, object]]:
-    """Rows of a plot: dataset, method (or ``real``), nominal false-alarm rate, share of the test videos called anomalous."""
+    """Rows of a plot: dataset, method (or ``real``), nominal false-alarm rate, share of the test videos called
+    anomalous.
+    """
     rows = []
     for dataset, methods in scores.items():
         groups = {REAL: methods[ALL][0]} | {method: fakes for method, (_, fakes) in methods.items() if method != ALL}

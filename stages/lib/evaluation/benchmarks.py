@@ -1,4 +1,6 @@
-"""Every dataset and method with our figures, beside the paper's where a run is comparable: as tables, and in a picture."""
+"""Every dataset and method with our figures, beside the paper's where a run is comparable: as tables, and in a
+picture.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,9 @@ def benchmark_tables(
 ) -> str:
     """Markdown: every dataset and method with averages; then each of the paper's tables that these runs belong to.
 
-    ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``benchmarks``: {dataset: the
-    paper's benchmark that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end with.
+    ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``benchmarks``: {dataset:
+    the paper's benchmark that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end
+    with.
     """
     parts = ["# Results\n\nVideo-level AUC in % on the test splits.\n", _all_datasets(detail)]
     dataset_of = {name: dataset for dataset, name in benchmarks.items() if name}
@@ -98,7 +101,8 @@ def _beside_the_paper(
 def benchmark_plot(
     path: Path, detail: dict[str, Any], benchmarks: dict[str, str | None], trained_on: str | None
 ) -> None:
-    """A row for each dataset and method: our detectors' AUC, DiffFake's interval, and the paper's DiffFake where comparable.
+    """A row for each dataset and method: our detectors' AUC, DiffFake's interval, and the paper's DiffFake where
+    comparable.
 
     Arguments as in :func:`benchmark_tables`; ``path`` becomes a PNG.
     """

@@ -25,7 +25,9 @@ def auc(real: np.ndarray, fake: np.ndarray) -> float | None:
 
 
 def equal_error_rate(real: np.ndarray, fake: np.ndarray) -> float | None:
-    """The error rate at the threshold where as many reals are called fake as fakes real, between thresholds linearly."""
+    """The error rate at the threshold where as many reals are called fake as fakes real, between thresholds
+    linearly.
+    """
     if len(real) == 0 or len(fake) == 0:
         return None
     fpr, tpr, _ = roc_curve(*_labelled(real, fake), drop_intermediate=False)
@@ -42,7 +44,9 @@ def average_precision(real: np.ndarray, fake: np.ndarray) -> float | None:
 
 
 def auc_interval(real: np.ndarray, fake: np.ndarray, seed: int) -> list[float] | None:
-    """95 % percentile bootstrap interval of the AUC, reals and fakes resampled apart; None for fewer than 2 of either."""
+    """95 % percentile bootstrap interval of the AUC, reals and fakes resampled apart; None for fewer than 2 of
+    either.
+    """
     if len(real) < 2 or len(fake) < 2:
         return None
     rng = np.random.default_rng(seed)
@@ -107,7 +111,9 @@ def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame, detector: Detect
 
 
 def by_method(videos: pd.DataFrame, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{method: (scores of all reals, scores of that method's fakes)} and ``all``; videos without a score are left out."""
+    """{method: (scores of all reals, scores of that method's fakes)} and ``all``; videos without a score are left
+    out.
+    """
     scored = videos.dropna(subset=[score])
     real, fakes = scored[scored["label"] == REAL][score].to_numpy(), scored[scored["label"] == FAKE]
     methods = {method: (real, rows[score].to_numpy()) for method, rows in fakes.groupby("method", sort=True)}
@@ -125,7 +131,9 @@ def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict]:
 
 
 def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 24) -> list[dict]:
-    """Score histogram of reals against each method's fakes as rows: dataset, kind, score (the bin's middle), share of the kind."""
+    """Score histogram of reals against each method's fakes as rows: dataset, kind, score (the bin's middle), share of
+    the kind.
+    """
     scored = videos.dropna(subset=[score])
     if scored.empty:
         return []

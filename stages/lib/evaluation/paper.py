@@ -1,7 +1,8 @@
 """The paper's figures: video-level AUC in % of Stamnas & Sanchez, "DiffFake", WACVW 2025, by the number of its tables.
 
-Columns are (benchmark, method); a benchmark is a dataset at a quality, by :func:`paper_dataset`. Everything but table 6 was
-trained on FaceForensics++ c0; table 6 on the quality that it tests. Its competitors' figures are as the paper quotes them.
+Columns are (benchmark, method); a benchmark is a dataset at a quality, by :func:`paper_dataset`. Everything but table 6
+was trained on FaceForensics++ c0; table 6 on the quality that it tests. Its competitors' figures are as the paper
+quotes them.
 """
 
 from stages.lib.evaluation.detectors import CLASSIFIER, DETECTORS, DIFFFAKE, SINGLE_FRAME

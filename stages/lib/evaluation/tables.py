@@ -1,4 +1,6 @@
-"""The paper's comparisons: which experiments each of its tables takes, and their results as Markdown and in a picture."""
+"""The paper's comparisons: which experiments each of its tables takes, and their results as Markdown and in a
+picture.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,8 +105,15 @@ def render(table: Table, results: Mapping[str, list[Run | None]], benchmarks: Ma
 
 def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mapping[str, list[Run | None]]]) -> None:
     """A dot per experiment and fold, a bar at the mean: AUC over all methods, averaged over the datasets."""
-    figure, axes = plt.subplots(len(tables), 1, figsize=(8, sum(0.35 * len(t.rows) + 0.9 for t in tables)), squeeze=False,
-                                height_ratios=[len(t.rows) + 1 for t in tables], layout="constrained")  # fmt: skip
+    heights = [len(table.rows) for table in tables]
+    figure, axes = plt.subplots(
+        len(tables),
+        1,
+        figsize=(8, sum(0.35 * height + 0.9 for height in heights)),
+        squeeze=False,
+        height_ratios=[height + 1 for height in heights],
+        layout="constrained",
+    )
     for axis, table in zip(axes[:, 0], tables, strict=True):
         for at, row in enumerate(reversed(table.rows)):
             runs = [run[row.detector.key] for run in results[table.title][row.label] if run]

@@ -30,8 +30,8 @@ def face_regions(landmarks: np.ndarray, side: int) -> np.ndarray:
 def appearance(face: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Colour and detail of a face crop, RGB uint8 (h, h, 3), by region: float32 (54,).
 
-    In each of the three regions, for each channel of CIELAB (8 bit): the mean in units of 20 levels, the logarithm of the
-    deviation, and the logarithms of the mean magnitude of four bands of detail, from fine to coarse.
+    In each of the three regions, for each channel of CIELAB (8 bit): the mean in units of 20 levels, the logarithm of
+    the deviation, and the logarithms of the mean magnitude of four bands of detail, from fine to coarse.
     """
     lab = cv2.cvtColor(face, cv2.COLOR_RGB2LAB).astype(np.float32)
     bands, blurred = [], lab

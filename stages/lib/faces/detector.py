@@ -36,7 +36,9 @@ def detect_face(frame: np.ndarray, detection_side: int = DETECTION_SIDE) -> np.n
 
 
 def detect_faces(frame: np.ndarray, detection_side: int = DETECTION_SIDE) -> np.ndarray:
-    """The boxes of all frontal faces of a BGR uint8 frame, float64 (n, 4) as in :func:`detect_face`, the largest first."""
+    """The boxes of all frontal faces of a BGR uint8 frame, float64 (n, 4) as in :func:`detect_face`, the largest
+    first.
+    """
     gray, scale = _for_detection(frame, detection_side)
     return _detect(gray, min(_SMALLEST_FACE)) / scale
 

@@ -1,4 +1,6 @@
-"""68 facial landmarks (iBUG order) by three backends behind one call: Haar geometry, an ONNX regressor, OpenCV's LBF."""
+"""68 facial landmarks (iBUG order) by three backends behind one call: Haar geometry, an ONNX regressor, OpenCV's
+LBF.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -17,14 +19,18 @@ Landmarker = Callable[
 ]  # (BGR frame, Haar box (4,)) -> float64 (68, 2), frame pixels
 
 _WHERE_TO_GET = (
-    "Use `haar`, which needs no file; or OpenCV's LBF model (github.com/kurnianggoro/GSOC2017, data/lbfmodel.yaml: about 54 MB, "
-    "its first line is %YAML:1.0); or an ONNX file that takes (1, 3, 112, 112) RGB in [0, 1] and gives 136 crop fractions "
-    "(PFLD, github.com/polarisZhao/PFLD-pytorch). Check it by `dvc repro synthesize_fakes`: metrics/pseudo_fakes.png shows the points"
+    "Use `haar`, which needs no file; or OpenCV's LBF model (github.com/kurnianggoro/GSOC2017, data/lbfmodel.yaml: "
+    "about 54 MB, "
+    "its first line is %YAML:1.0); or an ONNX file that takes (1, 3, 112, 112) RGB in [0, 1] and gives 136 crop "
+    "fractions "
+    "(PFLD, github.com/polarisZhao/PFLD-pytorch). Check it by `dvc repro synthesize_fakes`: metrics/pseudo_fakes.png "
+    "shows the points"
 )
 
-# A frontal face at rest in units of the distance between the eye centres: the origin is midway between the eyes, x to the
-# image's right, y down. Half a face; the other half mirrors it. It starts from the points placed by hand on the demo's two
-# portraits (stages/lib/demo_face.py), who both smile; mouth and chin are lowered and the brows raised to a face at rest.
+# A frontal face at rest in units of the distance between the eye centres: the origin is midway between the eyes, x to
+# the image's right, y down. Half a face; the other half mirrors it. It starts from the points placed by hand on the
+# demo's two portraits (stages/lib/demo_face.py), who both smile; mouth and chin are lowered and the brows raised to a
+# face at rest.
 _HALF = {
     "jaw": [
         (-1.03, 0.04),

@@ -1,8 +1,8 @@
 """Following one person through a video in which several faces appear.
 
-The paper takes the largest face of each frame (section 4.1), so a pair may show two people where two come near the camera in
-turn. Frames are up to seconds apart, and shots may change between them, so where a face was says little: who it is, is
-told by the colours of head and hair first, by position second.
+The paper takes the largest face of each frame (section 4.1), so a pair may show two people where two come near the
+camera in turn. Frames are up to seconds apart, and shots may change between them, so where a face was says little: who
+it is, is told by the colours of head and hair first, by position second.
 """
 
 import cv2
@@ -54,9 +54,9 @@ class _Track:
 def follow_person(boxes: list[np.ndarray], colours: list[list[np.ndarray]]) -> list[int | None]:
     """Which face of each frame is the person who takes up most of the video, None where that person is not found.
 
-    ``boxes``: for each frame the boxes (n, 4) of its faces; ``colours``: for each the :func:`head_colours`. Faces of a frame are
-    assigned to the people known so far, each to one at most, at the least total cost; a face unlike all of them is a
-    new person. The one with the largest sum of box areas is followed.
+    ``boxes``: for each frame the boxes (n, 4) of its faces; ``colours``: for each the :func:`head_colours`. Faces of a
+    frame are assigned to the people known so far, each to one at most, at the least total cost; a face unlike all of
+    them is a new person. The one with the largest sum of box areas is followed.
     """
     tracks: list[_Track] = []
     for frame, (found, heads) in enumerate(zip(boxes, colours, strict=True)):

@@ -21,8 +21,8 @@ FrameSource = Callable[[], Iterable[Frame]]  # gives a video's frames, from the 
 class Face:
     """What a frame shows of the face that is used, or why there is none.
 
-    ``box``: float64 (4,), x, y, width, height in frame pixels; ``landmarks``: float64 (68, 2) in pixels of the crop; ``appearance``:
-    float32 (54,). All are None where ``reject_reason`` says why.
+    ``box``: float64 (4,), x, y, width, height in frame pixels; ``landmarks``: float64 (68, 2) in pixels of the crop;
+    ``appearance``: float32 (54,). All are None where ``reject_reason`` says why.
     """
 
     frame_index: int

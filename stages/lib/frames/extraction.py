@@ -80,7 +80,9 @@ def _declared(path: Path) -> tuple[int, float] | None:
 
 
 def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
-    """Equally spaced images of a folder of frames, in the order of their names. They have no time: 25 a second is assumed."""
+    """Equally spaced images of a folder of frames, in the order of their names. They have no time: 25 a second is
+    assumed.
+    """
     images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
     video = ExtractedVideo(len(images), len(images), reject_reason=None if images else VideoReject.NO_FRAMES)
     for index in equally_spaced(len(images), n_frames):
@@ -95,12 +97,13 @@ def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
 def extract_frames(
     path: Path, n_frames: int, max_seconds: float = math.inf, on_progress: Callable[[int, int], None] | None = None
 ) -> ExtractedVideo:
-    """``n_frames`` equally spaced frames of a video or of a folder of frames, at native resolution, decoded once and in order.
+    """``n_frames`` equally spaced frames of a video or of a folder of frames, at native resolution, decoded once and in
+    order.
 
-    The container's frame count says which frames to take; where it turns out wrong (a cut-off file, a container
-    without a count) a second pass takes them by the true count. What cannot be used has a ``reject_reason``:
-    ``missing_file``, ``empty_file``, ``unreadable`` (no video could be opened), ``no_frames``, or ``too_long`` (its container
-    says that it lasts more than ``max_seconds``; it isn't decoded). A video that ends more than 5 % early is used, and noted as
+    The container's frame count says which frames to take; where it turns out wrong (a cut-off file, a container without
+    a count) a second pass takes them by the true count. What cannot be used has a ``reject_reason``: ``missing_file``,
+    ``empty_file``, ``unreadable`` (no video could be opened), ``no_frames``, or ``too_long`` (its container says that
+    it lasts more than ``max_seconds``; it isn't decoded). A video that ends more than 5 % early is used, and noted as
     ``truncated``. ``on_progress`` is called with (frames decoded, frames declared) now and then.
     """
     if path.is_dir():

@@ -8,10 +8,10 @@ from stages.lib.pairs.settings import PairSettings
 def draw_pairs(times: np.ndarray, n_pairs: int, settings: PairSettings, seed: int) -> np.ndarray:
     """Random pairs of a video's faces that lie so far apart in time as ``settings`` say, without repetition.
 
-    ``times`` is float64 (n,), in seconds, rising. A pair lies from ``min_gap`` to ``max_gap`` apart, in parts of the time
-    between the first and the last face; the order within it is random. The paper wants pairs far apart, so that pose and
-    expression change (section 3.2). Neighbours are never too far apart. Returns int64 (m, 2), m = ``n_pairs`` or as many
-    as there are; none where there are fewer than ``min_faces``.
+    ``times`` is float64 (n,), in seconds, rising. A pair lies from ``min_gap`` to ``max_gap`` apart, in parts of the
+    time between the first and the last face; the order within it is random. The paper wants pairs far apart, so that
+    pose and expression change (section 3.2). Neighbours are never too far apart. Returns int64 (m, 2), m = ``n_pairs``
+    or as many as there are; none where there are fewer than ``min_faces``.
 
     The draw comes from the seed and the times, not from the video's name: renamed, a video keeps its score.
     """

@@ -1,4 +1,6 @@
-"""Changes that keep the label: applied with the same draw to a real face and its pseudo-fake, so only blending differs."""
+"""Changes that keep the label: applied with the same draw to a real face and its pseudo-fake, so only blending
+differs.
+"""
 
 import cv2
 import numpy as np

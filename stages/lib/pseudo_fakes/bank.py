@@ -24,7 +24,8 @@ from stages.lib.tables import FACES, FACES_TABLE, FAKES, landmarks_of, read_tabl
 class TrainingVideo(Video):
     """A real video of the training dataset's train or val split that has faces.
 
-    ``landmarks``: float64 (n, 68, 2) by face row, in pixels of the crop. ``donors``: the videos whose faces may be blended in.
+    ``landmarks``: float64 (n, 68, 2) by face row, in pixels of the crop. ``donors``: the videos whose faces may be
+    blended in.
     """
 
     split: str
@@ -41,8 +42,8 @@ class TrainingVideo(Video):
 def training_videos(index: pd.DataFrame, faces: Path, n_donors: int) -> list[TrainingVideo]:
     """The real videos of train and val that have faces, each with ``n_donors`` donors.
 
-    ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of faces. Raises
-    :class:`InputError` where a split has no such video.
+    ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of faces.
+    Raises :class:`InputError` where a split has no such video.
     """
     table = read_table(faces / FACES_TABLE, FACES, ["video_id", "face_row", "landmarks"])
     table = table.filter(pc.is_valid(table["face_row"]))
@@ -66,8 +67,8 @@ def training_videos(index: pd.DataFrame, faces: Path, n_donors: int) -> list[Tra
 def _with_donors(video: TrainingVideo, videos: Sequence[TrainingVideo], wanted: int) -> TrainingVideo:
     """The video with ``wanted`` donors: videos of other people of the same split.
 
-    They are those with the lowest hash beside this video's name, so an added video takes few others' places. What the video
-    is made from is then its own faces and landmarks and its donors'.
+    They are those with the lowest hash beside this video's name, so an added video takes few others' places. What the
+    video is made from is then its own faces and landmarks and its donors'.
     """
 
     def rank(other: TrainingVideo) -> bytes:
@@ -83,7 +84,9 @@ def _with_donors(video: TrainingVideo, videos: Sequence[TrainingVideo], wanted: 
 
 
 def synthesize_bank(faces: Path, bank: Path, settings: SynthesisSettings, seed: int, video: TrainingVideo) -> pa.Table:
-    """Write the bank array of one video, uint8 (n, variants, 2, size, size, 3): real face, then pseudo-fake; its ``FAKES`` rows."""
+    """Write the bank array of one video, uint8 (n, variants, 2, size, size, 3): real face, then pseudo-fake; its
+    ``FAKES`` rows.
+    """
     rng = video_rng(seed, video.video_id, "synthesize")
     crops = np.load(faces_file(faces, video.video_id), mmap_mode="r")
     donor_crops = [np.load(faces_file(faces, donor.video_id), mmap_mode="r") for donor in video.donors]
@@ -123,7 +126,8 @@ class FakeBank:
         }
         if not self._faces:
             raise InputError(
-                f"no {split} face in {folder}: the training dataset has no usable real video with split={split}; see metrics/coverage.json"
+                f"no {split} face in {folder}: the training dataset has no usable real video with split={split}; see "
+                "metrics/coverage.json"
             )
 
     def __len__(self) -> int:

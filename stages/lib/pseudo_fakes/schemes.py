@@ -14,7 +14,9 @@ Mask = Callable[["np.ndarray", int], "np.ndarray"]
 
 @dataclass(frozen=True)
 class Scheme:
-    """A mask scheme: ``mask`` of landmarks (68, 2), in pixels, and the image's side is float32 (side, side) in [0, 1]."""
+    """A mask scheme: ``mask`` of landmarks (68, 2), in pixels, and the image's side is float32 (side, side) in [0,
+    1].
+    """
 
     mask: Mask
     description: str

@@ -31,7 +31,8 @@ _LEVELS = np.arange(256, dtype=np.float64)
 class PseudoFake:
     """A pseudo-fake beside the real face it must be told from, and how it was made.
 
-    ``real`` went through every transformation that touched the whole of ``fake``, so that only blending tells them apart.
+    ``real`` went through every transformation that touched the whole of ``fake``, so that only blending tells them
+    apart.
     """
 
     real: np.ndarray

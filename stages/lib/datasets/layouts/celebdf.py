@@ -1,9 +1,9 @@
 """Celeb-DF (v2): Li et al., CVPR 2020.
 
 The authors' description, github.com/yuezunli/celeb-deepfakeforensics, ``Celeb-DF-v2/README.md``: ``Celeb-real`` and
-``YouTube-real`` (590 and 300 real videos), ``Celeb-synthesis`` (5,639 fakes), and ``List_of_testing_videos.txt``, 518 lines
-of a label (1 is real) and a path. What is not in the list is for training. ``id0_id1_0000.mp4`` is person 0 with the face
-of person 1.
+``YouTube-real`` (590 and 300 real videos), ``Celeb-synthesis`` (5,639 fakes), and ``List_of_testing_videos.txt``, 518
+lines of a label (1 is real) and a path. What is not in the list is for training. ``id0_id1_0000.mp4`` is person 0 with
+the face of person 1.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
 """DeeperForensics-1.0: Jiang et al., CVPR 2020.
 
 The authors' description, github.com/EndlessSora/DeeperForensics-1.0, ``dataset/README.md``: the 1,000 videos of
-``manipulated_videos/end_to_end`` are called ``<target>_<source actor>.mp4``, and ``lists/splits/{train,val,test}.txt`` name 703,
-96 and 201 of them. The reals are the target videos, which are FaceForensics++'s and not distributed along: "download the target
-videos from FaceForensics++ with C23". So ``original_sequences`` (or ``FaceForensics++``) of that dataset has to be linked into
-the root. A target is in the split of its fake, whatever FaceForensics++'s own lists say.
+``manipulated_videos/end_to_end`` are called ``<target>_<source actor>.mp4``, and ``lists/splits/{train,val,test}.txt``
+name 703, 96 and 201 of them. The reals are the target videos, which are FaceForensics++'s and not distributed along:
+"download the target videos from FaceForensics++ with C23". So ``original_sequences`` (or ``FaceForensics++``) of that
+dataset has to be linked into the root. A target is in the split of its fake, whatever FaceForensics++'s own lists say.
 """
 
 from pathlib import Path

@@ -1,11 +1,12 @@
 """DF40: Yan et al., NeurIPS 2024.
 
-The authors' description, github.com/YZY-stack/DF40, ``README.md``: the processed data are fakes alone, as folders of cropped frames,
-``<method>/<domain>/frames/<video>/<frame>.png`` in the test set (domain ``ff`` or ``cdf``) and ``<method>/frames/<video>/…`` in the
-training set (paths as in their ``dataset_json``). The reals are two more of their archives: ``FaceForensics++`` (test ids by its
-``test.json``) and ``Celeb-DF-v2`` (by its ``List_of_testing_videos.txt``), with the same ``frames``; a copy of either dataset, linked
-into the root, serves as well (``videos``). Each domain is a dataset here, as in the authors' own protocols (``simswap_ff``).
-Methods that make single images (entire face synthesis, editing) have no frames of a video, and are left out, with a warning.
+The authors' description, github.com/YZY-stack/DF40, ``README.md``: the processed data are fakes alone, as folders of
+cropped frames, ``<method>/<domain>/frames/<video>/<frame>.png`` in the test set (domain ``ff`` or ``cdf``) and
+``<method>/frames/<video>/…`` in the training set (paths as in their ``dataset_json``). The reals are two more of their
+archives: ``FaceForensics++`` (test ids by its ``test.json``) and ``Celeb-DF-v2`` (by its
+``List_of_testing_videos.txt``), with the same ``frames``; a copy of either dataset, linked into the root, serves as
+well (``videos``). Each domain is a dataset here, as in the authors' own protocols (``simswap_ff``). Methods that make
+single images (entire face synthesis, editing) have no frames of a video, and are left out, with a warning.
 """
 
 import warnings

@@ -1,12 +1,14 @@
 """The Deepfake Detection Challenge, and its preview: Dolhansky et al., 2020 and 2019 (ai.meta.com/datasets/dfdc).
 
-DFDC: the training set is fifty folders ``dfdc_train_part_<n>`` with a ``metadata.json`` each, {file: {label: FAKE or REAL, original}}
-(described at kaggle.com/c/deepfake-detection-challenge/data, whose sample of them is ``train_sample_videos``); they lie in the root
-or in ``train``. The test set is ``test`` with ``labels.csv`` (filename,label; 1 is fake), its videos beside it or in ``videos``.
-That file was checked only against how DeepfakeBench and SelfBlendedImages read it; the authors' own page is behind a login.
+DFDC: the training set is fifty folders ``dfdc_train_part_<n>`` with a ``metadata.json`` each, {file: {label: FAKE or
+REAL, original}} (described at kaggle.com/c/deepfake-detection-challenge/data, whose sample of them is
+``train_sample_videos``); they lie in the root or in ``train``. The test set is ``test`` with ``labels.csv``
+(filename,label; 1 is fake), its videos beside it or in ``videos``. That file was checked only against how DeepfakeBench
+and SelfBlendedImages read it; the authors' own page is behind a login.
 
-DFDC-Preview: ``dfdc_preview_set`` with ``original_videos``, ``method_A``, ``method_B`` and ``dataset.json``, {path: {label: fake or
-real, set: train or test}} (described in the preview's paper, arXiv 1910.08854, and likewise read by the same two).
+DFDC-Preview: ``dfdc_preview_set`` with ``original_videos``, ``method_A``, ``method_B`` and ``dataset.json``, {path:
+{label: fake or real, set: train or test}} (described in the preview's paper, arXiv 1910.08854, and likewise read by the
+same two).
 """
 
 from pathlib import Path
@@ -35,7 +37,8 @@ def index_dfdc(root: Path) -> list[dict[str, str]]:
             label = {"FAKE": FAKE, "REAL": REAL}.get(video.get("label"))
             if label is None:
                 raise InputError(
-                    f"{part}/metadata.json: label of {name} is {video.get('label')!r}, expected FAKE or REAL; correct it"
+                    f"{part}/metadata.json: label of {name} is {video.get('label')!r}, expected FAKE or REAL; correct "
+                    "it"
                 )
             rows.append(_row(f"{folder}/{name}", label, "train", f"dfdc/{video.get('original') or name}"))
         refuse_strays(root, videos_in(root, folder), (row["path"] for row in rows), f"{folder}/metadata.json")

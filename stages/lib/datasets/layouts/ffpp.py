@@ -2,10 +2,11 @@
 
 The tree and the splits are the authors': github.com/ondyari/FaceForensics, ``dataset/README.md`` and ``dataset/splits``
 (Rössler et al., ICCV 2019). Their download script makes ``original_sequences/youtube/<quality>/videos/<id>.mp4`` and
-``manipulated_sequences/<method>/<quality>/videos/<target>_<source>.mp4``; the qualities are ``raw`` (the paper's c0; some
-copies call it so), ``c23`` and ``c40``. The lists ``train.json``, ``val.json`` and ``test.json`` (360, 70 and 70 pairs of ids)
-are in the repository, not in the download: put them into the root or into ``splits/``. A pair (a, b) stands for the two
-originals and for the fakes a_b and b_a of every method. FaceShifter (Li et al., CVPR 2020) is a fifth folder of methods.
+``manipulated_sequences/<method>/<quality>/videos/<target>_<source>.mp4``; the qualities are ``raw`` (the paper's c0;
+some copies call it so), ``c23`` and ``c40``. The lists ``train.json``, ``val.json`` and ``test.json`` (360, 70 and 70
+pairs of ids) are in the repository, not in the download: put them into the root or into ``splits/``. A pair (a, b)
+stands for the two originals and for the fakes a_b and b_a of every method. FaceShifter (Li et al., CVPR 2020) is a
+fifth folder of methods.
 """
 
 import warnings
@@ -64,14 +65,17 @@ def identity(person: str) -> str:
 
 
 def read_splits(root: Path) -> list[tuple[str, str, str]]:
-    """(id, id, split) of every pair of the three lists. Raises :class:`InputError` for a missing, odd or inconsistent list."""
+    """(id, id, split) of every pair of the three lists. Raises :class:`InputError` for a missing, odd or inconsistent
+    list.
+    """
     pairs, split_of = [], {}
     for split in SPLITS:
         candidates = (root / folder / f"{split}.json" for folder in ("", "splits", "dataset/splits"))
         path = next((path for path in candidates if path.is_file()), None)
         if path is None:
             raise InputError(
-                f"{root}: no {split}.json, nor splits/{split}.json; the lists are in github.com/ondyari/FaceForensics, dataset/splits: "
+                f"{root}: no {split}.json, nor splits/{split}.json; the lists are in github.com/ondyari/FaceForensics, "
+                "dataset/splits: "
                 "copy the three of them there"
             )
         for pair in read_json(path, list, list):
@@ -85,7 +89,9 @@ def read_splits(root: Path) -> list[tuple[str, str, str]]:
 
 
 def find_quality(root: Path, quality: str | None) -> str:
-    """The folder name of a quality that the originals are there at; None takes the only one. Raises :class:`InputError`."""
+    """The folder name of a quality that the originals are there at; None takes the only one. Raises
+    :class:`InputError`.
+    """
     there = [name for name in QUALITIES if (root / ORIGINALS / name / "videos").is_dir()]
     wanted = RAW if quality in RAW else (quality,)
     fitting = [name for name in there if quality is None or name in wanted]

@@ -1,13 +1,13 @@
 """ForgeryNet's videos: He et al., CVPR 2021.
 
-The authors' description, github.com/yinanhe/ForgeryNet, ``Readme.txt``: a list with a line for each video,
-``<segments> <video> (<start> <frames> <label>)* <binary label> <three-way label> <16-way label>``. The validation set's is
-``Validation/video_list.txt``, its videos lie below ``Validation/video`` (``videos`` in the Readme) under the names listed. Its readers
-test on it, as the test set came without labels. What the 16 classes are is not in the Readme: the names, and where the list
-lies, are those of the public code of Coccomini et al. on this dataset.
+The authors' description, github.com/yinanhe/ForgeryNet, ``Readme.txt``: a list with a line for each video, ``<segments>
+<video> (<start> <frames> <label>)* <binary label> <three-way label> <16-way label>``. The validation set's is
+``Validation/video_list.txt``, its videos lie below ``Validation/video`` (``videos`` in the Readme) under the names
+listed. Its readers test on it, as the test set came without labels. What the 16 classes are is not in the Readme: the
+names, and where the list lies, are those of the public code of Coccomini et al. on this dataset.
 
-The paper (section 4.2) tests on 480 fakes, "60 for each manipulation method", and 480 reals, drawn at random: so do we, with a
-seed of our own, from the names as listed and sorted, so the draw does not depend on what has been downloaded.
+The paper (section 4.2) tests on 480 fakes, "60 for each manipulation method", and 480 reals, drawn at random: so do we,
+with a seed of our own, from the names as listed and sorted, so the draw does not depend on what has been downloaded.
 """
 
 from pathlib import Path
@@ -21,8 +21,9 @@ from stages.lib.records import FAKE, REAL
 VIDEO_LIST = "Validation/video_list.txt"
 PER_METHOD = 60
 CLASSES = (
-    "real", "FaceShifter", "FS-GAN", "DeepFakes", "BlendFace", "MMReplacement", "DeepFakes-StarGAN-Stack", "Talking-Head-Video",
-    "ATVG-Net", "StarGAN-BlendFace-Stack", "First-Order-Motion", "StyleGAN2", "MaskGAN", "StarGAN2", "SC-FEGAN", "DiscoFaceGAN",
+    "real", "FaceShifter", "FS-GAN", "DeepFakes", "BlendFace", "MMReplacement", "DeepFakes-StarGAN-Stack",
+    "Talking-Head-Video", "ATVG-Net", "StarGAN-BlendFace-Stack", "First-Order-Motion", "StyleGAN2", "MaskGAN",
+    "StarGAN2", "SC-FEGAN", "DiscoFaceGAN",
 )  # fmt: skip
 _SEED = 2021
 

@@ -22,7 +22,8 @@ def _video_id(text: str, where: str) -> str:
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts or "\\" in text:
         raise InputError(
-            f"{where}: path is '{text}', expected a POSIX path relative to the dataset's folder and inside it; correct the row"
+            f"{where}: path is '{text}', expected a POSIX path relative to the dataset's folder and inside it; correct "
+            "the row"
         )
     return path.as_posix()
 
@@ -43,7 +44,8 @@ def _read_manifest(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: column '{missing[0]}' is missing, found {', '.join(columns) or 'nothing'}; add it")
     if unknown := [column for column in columns if column not in _REQUIRED + _OPTIONAL]:
         raise InputError(
-            f"{path}: unknown column '{unknown[0]}', expected some of {', '.join(_REQUIRED + _OPTIONAL)}; rename or remove it"
+            f"{path}: unknown column '{unknown[0]}', expected some of {', '.join(_REQUIRED + _OPTIONAL)}; rename or "
+            "remove it"
         )
     if not rows:
         raise InputError(f"{path}: lists no video; add one row per video")
@@ -69,7 +71,8 @@ def index_manifest(root: Path) -> list[dict[str, str]]:
         video_id = _video_id(row["path"], where)
         if video_id in line_of:
             raise InputError(
-                f"{where}: duplicate video_id '{video_id}', first listed in row {line_of[video_id]}; list each video once"
+                f"{where}: duplicate video_id '{video_id}', first listed in row {line_of[video_id]}; list each video "
+                "once"
             )
         line_of[video_id] = line
         method = (row.get("method") or "").strip() or ("fake" if label == FAKE else "")

@@ -36,7 +36,9 @@ def videos_in(root: Path, folder: str) -> list[str]:
 
 
 def read_json(path: Path, kind: type, of: type) -> list | dict:
-    """A JSON file whose top level is a list or dict (``kind``) of lists or dicts (``of``). Raises :class:`InputError`."""
+    """A JSON file whose top level is a list or dict (``kind``) of lists or dicts (``of``). Raises
+    :class:`InputError`.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
