@@ -5,40 +5,49 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test detect app bench preset tables
-repro: .venv/.installed
+.PHONY: repro test detect app bench preset tables docs help
+repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yaml (as shipped: the demo)
 	python -m stages.params
 	dvc repro
 	dvc plots show --out dvc_plots > /dev/null
 	@echo; cat metrics/summary.txt
 	@echo "Plots: $(CURDIR)/dvc_plots/index.html    Metrics: $(CURDIR)/metrics/"
 
-test: .venv/.installed-dev
+test: .venv/.installed-dev  ## lint, check types and run the tests
 	ruff check .
+	mypy
 	python -m pytest
 
 # VIDEO: a file or a folder; ARGS="--report report.html --json result.json". Without a model the demo's is made first.
-detect: .venv/.installed models/calibration.json
+detect: .venv/.installed models/calibration.json  ## is a video fake? VIDEO=clip.mp4 or a folder; ARGS="--report report.html"
 	$(if $(VIDEO),,$(error name a video or a folder: make detect VIDEO=clip.mp4))
 	python -m stages.detect "$(VIDEO)" $(ARGS)
 
 # The same as a web page on this machine.
-app: .venv/.installed-app models/calibration.json
+app: .venv/.installed-app models/calibration.json  ## the same as a web page on this machine
 	python -m stages.app $(ARGS)
 
-bench: .venv/.installed-dev
+bench: .venv/.installed-dev  ## measure speed
 	python -m benchmarks.throughput
 	python -m benchmarks.indexing
 	python -m benchmarks.mixture
 	python -m benchmarks.detection
 
 # The paper's comparisons as DVC experiments; ARGS="--only fusion --folds 3" runs a part, cross-validated.
-tables: .venv/.installed
+tables: .venv/.installed  ## the paper's comparisons on your datasets; ARGS="--only fusion --folds 3"
 	python -m stages.paper_tables $(ARGS)
 
 # make preset NAME=paper writes presets/paper.yaml into params.yaml; NAME="paper cross_dataset" both, one after the other.
-preset: .venv/.installed
+preset: .venv/.installed  ## write presets/ into params.yaml; NAME=paper or NAME="paper cross_dataset"
 	python -m stages.params --preset $(NAME:%=presets/%.yaml)
+
+# docs/params.md is generated; a broken link fails the build.
+docs: .venv/.installed-docs  ## generate docs/params.md and build the documentation into site/
+	python -m stages.params --docs docs/params.md
+	python -m mkdocs build --strict
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -51,6 +60,10 @@ preset: .venv/.installed
 
 .venv/.installed-app: requirements-app.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-app.txt
+	touch $@
+
+.venv/.installed-docs: requirements-docs.txt .venv/.installed
+	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
 models/calibration.json: | .venv/.installed

@@ -191,7 +191,7 @@ def documentation() -> str:
             "",
             markdown_table(("key", "means", "as shipped"), rows),
             _registry("Fusions", "fusion", FUSIONS),
-            _registry("Anomaly models", "anomaly_model.kind", ESTIMATORS),
+            _registry("Estimators", "anomaly_model.kind", ESTIMATORS),
             _registry("Mask schemes", "synthesis.schemes", SCHEMES),
             _registry("Layouts", "datasets.<name>.layout", LAYOUTS),
         ]

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -12,7 +13,7 @@ from matplotlib import pyplot as plt  # noqa: E402  (the backend must be chosen 
 from matplotlib.figure import Figure  # noqa: E402
 
 __all__ = ["plt", "save_png", "svg_bytes"]
-_SVG = {"svg.hashsalt": "difffake", "font.size": 11}
+_SVG: dict[Any, Any] = {"svg.hashsalt": "difffake", "font.size": 11}
 
 
 def save_png(figure: Figure, path: Path, dpi: int) -> None:

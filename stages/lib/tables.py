@@ -162,7 +162,8 @@ def vectors(table: pa.Table, column: str) -> np.ndarray:
     chunked = table[column].combine_chunks()
     if isinstance(chunked, pa.ChunkedArray):
         chunked = chunked.chunk(0)
-    return chunked.flatten().to_numpy(zero_copy_only=False).reshape(len(chunked), chunked.type.list_size)
+    result: np.ndarray = chunked.flatten().to_numpy(zero_copy_only=False).reshape(len(chunked), chunked.type.list_size)
+    return result
 
 
 def landmarks_of(faces: pa.Table) -> np.ndarray:
@@ -186,7 +187,10 @@ def _check(table: pa.Table, where: str | Path) -> None:
 
 
 def write_table(
-    path: str | Path, rows: pd.DataFrame | pa.Table | list[dict], schema: pa.Schema, compression: str = "zstd"
+    path: str | Path,
+    rows: pd.DataFrame | pa.Table | list[dict[str, object]],
+    schema: pa.Schema,
+    compression: str = "zstd",
 ) -> None:
     """Write ``rows`` atomically under ``schema``; equal rows give equal bytes.
 

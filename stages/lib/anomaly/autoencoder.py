@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.neural_network import MLPRegressor
 
 
-class Autoencoder(MLPRegressor):
+class Autoencoder(MLPRegressor):  # type: ignore[misc]  # scikit-learn has no types
     """A multilayer perceptron that reproduces its input; what it reproduces badly is anomalous."""
 
     def fit(self, X: np.ndarray, y: None = None) -> "Autoencoder":
@@ -15,4 +15,5 @@ class Autoencoder(MLPRegressor):
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
         """Negated mean squared reconstruction error (n,) of vectors (n, d): higher is more normal."""
-        return -np.square(self.predict(X).reshape(X.shape) - X).mean(axis=1)
+        result: np.ndarray = -np.square(self.predict(X).reshape(X.shape) - X).mean(axis=1)
+        return result

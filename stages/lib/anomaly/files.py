@@ -5,7 +5,7 @@ import re
 import sys
 import zipfile
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 
@@ -19,7 +19,7 @@ _OWN_TYPES = [
 ]  # beside scikit-learn's, what a saved model may hold
 
 
-def _skops_io() -> ModuleType:
+def _skops_io() -> Any:
     """``skops.io``, imported without PyTorch.
 
     Importing it walks all of scikit-learn, whose array-API shim for PyTorch then imports that: seconds and hundreds of
@@ -27,7 +27,7 @@ def _skops_io() -> ModuleType:
     """
     hide = "torch" not in sys.modules
     if hide:
-        sys.modules["torch"] = None
+        sys.modules["torch"] = None  # type: ignore[assignment]  # Python's own way to refuse an import
     try:
         import skops.io
     finally:
@@ -78,7 +78,7 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
                 f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run "
                 "`dvc repro`"
             )
-        models = skops_io.load(path, trusted=_OWN_TYPES)
+        models: dict[str, Pipeline] = skops_io.load(path, trusted=_OWN_TYPES)
         if set(models) != {PAIR_MODEL, FRAME_MODEL} or not all(type(model) is Pipeline for model in models.values()):
             raise TypeError(f"expected the pipelines {PAIR_MODEL} and {FRAME_MODEL}")
         return models

@@ -51,7 +51,7 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
             f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc "
             "repro`"
         ) from error
-    return model.to(device, memory_format=torch.channels_last).eval(), architecture
+    return model.to(device).to(memory_format=torch.channels_last).eval(), architecture
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The backbone: a timm network with one logit (fake > 0), its input transform, and the embeddings it gives."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import safetensors.torch
@@ -25,7 +26,7 @@ def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tens
 def create_network(name: str, input_size: int, pretrained: bool = False) -> torch.nn.Module:
     """A timm network with one output; one that is made for a single size (a ViT) is made for ``input_size``."""
     fixed = timm.get_pretrained_cfg(name)
-    size = {"img_size": input_size} if fixed is not None and fixed.fixed_input_size else {}
+    size: dict[str, Any] = {"img_size": input_size} if fixed is not None and fixed.fixed_input_size else {}
     return timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
 
 
@@ -72,7 +73,7 @@ def _load_pretrained(model: torch.nn.Module, path: Path) -> None:
             f"backbone.weights: {path} is not a readable weights file ({type(error).__name__}: {error})"
         ) from error
     own = model.state_dict()
-    head = {name for name in own if model.get_classifier() is model.get_submodule(name.rpartition(".")[0])}
+    head = {name for name in own if classifier_of(model) is model.get_submodule(name.rpartition(".")[0])}
     state = {name: tensor for name, tensor in state.items() if name not in head or tensor.shape == own[name].shape}
     wrong = [name for name in own if name not in head and (name not in state or state[name].shape != own[name].shape)]
     if wrong:
@@ -83,10 +84,16 @@ def _load_pretrained(model: torch.nn.Module, path: Path) -> None:
     model.load_state_dict({**own, **{name: state[name] for name in own if name in state}})
 
 
+def classifier_of(model: torch.nn.Module) -> torch.nn.Module:
+    """The classifier of a timm network, whatever it calls it."""
+    return cast(torch.nn.Module, cast(Any, model).get_classifier())
+
+
 def forward(model: torch.nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(pooled embeddings (n, d), fake logits (n,)) of prepared images (n, 3, s, s)."""
-    embedding = model.forward_head(model.forward_features(images), pre_logits=True)
-    return embedding, model.get_classifier()(embedding)[:, 0]
+    network = cast(Any, model)  # timm's networks have no common type
+    embedding: torch.Tensor = network.forward_head(network.forward_features(images), pre_logits=True)
+    return embedding, classifier_of(model)(embedding)[:, 0]
 
 
 @torch.inference_mode()

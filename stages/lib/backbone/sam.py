@@ -18,20 +18,21 @@ class SharpnessAwareStep:
     def __call__(self, loss_of: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Step on the loss that ``loss_of`` computes; returns the loss before the step, detached."""
         loss = loss_of()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if not self._rho:
             return self._finish(loss)
-        parameters = [p for p in self._model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+        moved = [(p, p.grad) for p in self._model.parameters() if p.grad is not None]
+        parameters: list[torch.Tensor] = [p for p, _ in moved]
+        norm = torch.nn.utils.get_total_norm([gradient for _, gradient in moved])
         with torch.no_grad():
-            climb = [p.grad * (self._rho / (norm + 1e-12)) for p in parameters]
+            climb = [gradient * (self._rho / (norm + 1e-12)) for _, gradient in moved]
             torch._foreach_add_(parameters, climb)
         self._optimizer.zero_grad()
         # Running statistics belong to the weights that are kept, so the second pass must not add to them.
         momenta = [norm_layer.momentum for norm_layer in self._norms]
         for norm_layer in self._norms:
             norm_layer.momentum = 0.0
-        loss_of().backward()
+        loss_of().backward()  # type: ignore[no-untyped-call]
         for norm_layer, momentum in zip(self._norms, momenta, strict=True):
             norm_layer.momentum = momentum
         with torch.no_grad():

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, TrainingState
-from stages.lib.backbone.network import forward, prepare
+from stages.lib.backbone.network import classifier_of, forward, prepare
 from stages.lib.backbone.sam import SharpnessAwareStep
 from stages.lib.backbone.settings import TrainingSettings
 from stages.lib.errors import InputError
@@ -39,7 +39,7 @@ def set_trainable(model: torch.nn.Module, tune: str) -> list[torch.nn.Parameter]
 
     ``all``; ``norm``: normalisation layers and the classifier; ``head``: the classifier alone.
     """
-    head = list(model.get_classifier().parameters())
+    head = list(classifier_of(model).parameters())
     norms = [p for module in model.modules() if _is_norm(module) for p in module.parameters(recurse=False)]
     chosen = {"all": list(model.parameters()), "norm": [*norms, *head], "head": head}[tune]
     for parameter in model.parameters():
@@ -59,7 +59,7 @@ def _train_mode(model: torch.nn.Module, tune: str) -> None:
     are.
     """
     model.train(tune != "head")
-    model.get_classifier().train()
+    classifier_of(model).train()
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
@@ -113,7 +113,7 @@ class Trainer:
         self._train_bank, self._val_bank = train_bank, val_bank
         self._device = torch.device(device)
         self._bf16 = uses_bf16(settings.precision, self._device)
-        model.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks it
+        model.to(self._device).to(memory_format=torch.channels_last)
         self._n_batches = -(-len(train_bank) // (settings.batch_size // 2))
         self._optimizer = _optimizer(set_trainable(model, settings.tune), settings)
         n_steps = settings.epochs * self._n_batches

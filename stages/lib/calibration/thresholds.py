@@ -9,11 +9,14 @@ prediction limit, which widens with few reals.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import beta, chi2, norm, percentileofscore, t
+
+Scores = np.ndarray | Sequence[float]  # (n,), of validation reals
 
 FEWEST_REALS = 2
 _CONFIDENCE = 0.95
@@ -37,7 +40,7 @@ def _limit_factor(n: int, rate: float) -> float:
     return float(t.isf(rate, n - 1) * math.sqrt(1 + 1 / n))
 
 
-def threshold(reals: np.ndarray, rate: float) -> float | None:
+def threshold(reals: Scores, rate: float) -> float | None:
     """The score above which a video is anomalous: of real videos, ``rate`` (in (0, 1)) on average lie above it.
 
     ``reals``: scores (n,) of validation reals. None for fewer than two.
@@ -50,7 +53,7 @@ def threshold(reals: np.ndarray, rate: float) -> float | None:
     return float(np.mean(reals) + _limit_factor(len(reals), rate) * np.std(reals, ddof=1))
 
 
-def p_value(reals: np.ndarray, score: float, rate: float) -> float | None:
+def p_value(reals: Scores, score: float, rate: float) -> float | None:
     """The false-alarm rate at which ``score`` would just be called anomalous; None for fewer than two reals.
 
     It rests on what the threshold at ``rate`` rests on, so that it is at most ``rate`` exactly where the score is
@@ -65,7 +68,7 @@ def p_value(reals: np.ndarray, score: float, rate: float) -> float | None:
     return float(t.sf(above / spread, n - 1)) if spread > 0 else float(above <= 0)
 
 
-def percentile(reals: np.ndarray, score: float) -> float:
+def percentile(reals: Scores, score: float) -> float:
     """The share of ``reals`` (n,) that score lower, in %, equal ones counted half."""
     return float(percentileofscore(reals, score, kind="mean"))
 

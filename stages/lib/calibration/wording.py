@@ -14,7 +14,8 @@ def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
     """What a decision at ``rate`` rests on and how far to trust it, in sentences."""
     validation, test = calibration.validation, calibration.test.scores
     n, limit = len(validation.scores), threshold(validation.scores, rate)
-    if limit is None:
+    interval = rate_interval(n, rate)
+    if limit is None or interval is None:
         return f"Calibrated on {n} real videos: too few to decide anything."
     if basis(n, rate) == "rank":
         how = "by rank, whatever the scores' distribution"
@@ -24,7 +25,7 @@ def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
             f"fewer than the {enough} that this rate takes without assumptions, so their scores are taken as "
             "normally distributed"
         )
-    low, high = rate_interval(n, rate)
+    low, high = interval
     people = f" of {validation.people} people" if validation.people else ""
     sentences = [
         f"A video is called anomalous above a score of {limit:.2f}, meant for a false-alarm rate of {rate:.1%}.",

@@ -70,7 +70,8 @@ def _matched_colour(face: np.ndarray, frame: np.ndarray, mask: np.ndarray) -> np
     deviation_a, deviation_b = (
         np.sqrt((weight * (image - mean) ** 2).sum(axis=(0, 1))) for image, mean in ((face, mean_a), (frame, mean_b))
     )
-    return (face - mean_a) * (deviation_b / np.maximum(deviation_a, 1e-3)) + mean_b
+    result: np.ndarray = (face - mean_a) * (deviation_b / np.maximum(deviation_a, 1e-3)) + mean_b
+    return result
 
 
 def _generated(image: np.ndarray, resolution: float) -> np.ndarray:
@@ -127,7 +128,7 @@ def _write_video(path: Path, frames: Iterator[np.ndarray], play: Performance, rn
     fakes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (SIZE, SIZE))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (SIZE, SIZE))
     if not writer.isOpened():
         raise RuntimeError(
             f"{path}: OpenCV cannot encode MPEG-4; install opencv-contrib-python-headless as pinned in requirements.txt"

@@ -120,9 +120,12 @@ def load_portraits() -> list[Person]:
     import matplotlib.cbook
     import skimage.data
 
-    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as stream:
-        hopper = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_COLOR)
-    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
+    path = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    hopper = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if hopper is None:
+        raise RuntimeError(f"{path}: OpenCV cannot read Matplotlib's sample portrait; install it as pinned")
+    portrait: np.ndarray = skimage.data.astronaut()  # type: ignore[no-untyped-call]
+    astronaut = cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR)
     portraits = []
     for image, points in ((astronaut, _points(_ASTRONAUT)), (hopper, _points(_HOPPER))):
         left, right = (points[eye].mean(axis=0) for eye in _EYES)
@@ -162,7 +165,8 @@ def _reshaped(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for eye, side in zip(_EYES, (-1, 1), strict=True):
         centre = shape[eye].mean(axis=0)
         shape[eye] = centre + (shape[eye] - centre) * opening + (side * spacing, 0)
-    return _EYES_AT + shape
+    result: np.ndarray = _EYES_AT + shape
+    return result
 
 
 def _smooth_field(rng: np.random.Generator, cells: int, side: int, channels: int = 1) -> np.ndarray:
@@ -204,7 +208,8 @@ def wander(rng: np.random.Generator, n: int, fps: float, amplitude: float, perio
     """A smooth random motion (n,): three sines about ``period_s`` with random phases."""
     t = np.arange(n) / fps
     periods = period_s * rng.uniform(0.6, 1.8, 3)
-    return amplitude * np.sin(2 * np.pi * (t[:, None] / periods + rng.random(3))).sum(axis=1) / np.sqrt(3)
+    result: np.ndarray = amplitude * np.sin(2 * np.pi * (t[:, None] / periods + rng.random(3))).sum(axis=1) / np.sqrt(3)
+    return result
 
 
 @dataclass(frozen=True)
@@ -252,7 +257,8 @@ def _depth(points: np.ndarray) -> np.ndarray:
     depth = 0.9 * np.sqrt(np.clip(1 - (x / 1.35) ** 2 - ((y - 0.4) / 2.2) ** 2, 0, 1))
     if len(points) == 68:
         depth[_NOSE] += np.array([0.0, 0.1, 0.2, 0.32, 0.12, 0.16, 0.2, 0.16, 0.12])
-    return depth * _EYE_DISTANCE
+    result: np.ndarray = depth * _EYE_DISTANCE
+    return result
 
 
 def posed_points(
@@ -291,4 +297,5 @@ def light_field(play: Performance, t: int) -> np.ndarray:
     axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
     slope = axis[None, :] * np.cos(play.light_angle[t]) + axis[:, None] * np.sin(play.light_angle[t])
     tint = 1 + play.warmth[t] * np.array([-1.0, 0.0, 1.0])
-    return ((1 + play.light[t] * slope)[..., None] * tint).astype(np.float32)
+    result: np.ndarray = ((1 + play.light[t] * slope)[..., None] * tint).astype(np.float32)
+    return result

@@ -20,7 +20,6 @@ from stages.lib.detection.wording import note_in_words, reason, verdict_in_words
 from stages.lib.faces.video_faces import Face
 from stages.lib.figures import plt, svg_bytes
 from stages.lib.images import encode_jpeg
-from stages.lib.reasons import FrameReject
 
 MOST_PICTURED = 50  # videos of a run that are shown with pictures; more would make a page that no browser opens
 _PAIRS_SHOWN = 3
@@ -100,7 +99,7 @@ class Report:
         facts += [(f"SHA-256 of {name}", digest) for name, digest in calibration.files.items()]
         return facts + [("Calibrated with", ", ".join(f"{name} {v}" for name, v in calibration.packages.items()))]
 
-    def _section(self, name: str, verdict: Verdict, pictures: dict) -> str:
+    def _section(self, name: str, verdict: Verdict, pictures: dict[str, Any]) -> str:
         """A video's section; without ``pictures``, one that says so where there would be some."""
         headline, sentences = verdict_in_words(verdict, self._calibration, self._rate)
         omitted = bool(verdict.observation.view) and not pictures
@@ -111,14 +110,15 @@ class Report:
         )
         return section
 
-    def _pictures(self, verdict: Verdict) -> dict:
+    def _pictures(self, verdict: Verdict) -> dict[str, Any]:
         crops, used, view = verdict.observation.crops, verdict.observation.used, verdict.observation.view
         times = [f"{face.time_s:.2f} s" for face in used]
         faces = [{"image": _face(crop, _FACE_SIDE), "time": time} for crop, time in zip(crops, times, strict=True)]
         pictures: dict[str, Any] = {"view": _data_uri(view, "jpeg") if view else None, "faces": faces}
-        if verdict.pairs:
+        if verdict.anomaly_score is not None:
+            pictures["scores"] = self._scores_plot(verdict, verdict.anomaly_score)
             worst = sorted(verdict.pairs, key=lambda pair: -pair.anomaly_score)[:_PAIRS_SHOWN]
-            pictures |= {"scores": self._scores_plot(verdict), "timeline": self._timeline(verdict, used)}
+            pictures["timeline"] = self._timeline(verdict, used)
             pictures["pairs"] = [
                 {
                     "score": pair.anomaly_score,
@@ -134,11 +134,11 @@ class Report:
             ]
         return pictures
 
-    def _scores_plot(self, verdict: Verdict) -> dict[str, str]:
+    def _scores_plot(self, verdict: Verdict, score: float) -> dict[str, str]:
         """The score among those of real videos."""
         groups = {"real, validation": self._calibration.validation.scores, "real, test": self._calibration.test.scores}
         groups = {name: scores for name, scores in groups.items() if scores}
-        score, limit = verdict.anomaly_score, self._limit
+        limit = self._limit
         figure, axis = plt.subplots(figsize=(_WIDTH, 1.7 + 0.4 * len(groups)), layout="constrained")
         for height, scores in enumerate(groups.values(), start=1):
             opacity = min(1.0, 0.3 + 20 / len(scores))
@@ -186,7 +186,7 @@ class Report:
             words += "in which 90 % of the pairs of real validation videos lie."
         dropped = [face.time_s for face in verdict.observation.faces if face.reject_reason]
         if dropped:
-            on_axis = {"transform": axis.get_xaxis_transform(), "clip_on": False}
+            on_axis: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "clip_on": False}
             axis.plot(dropped, [0] * len(dropped), "x", color=_ALARM, label="frames dropped", **on_axis)
         axis.set(xlabel="time in the video (s), middle of the pair", ylabel="anomaly score")
         figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
@@ -215,7 +215,7 @@ def _dropped(verdict: Verdict) -> list[dict[str, Any]]:
     rows = []
     for code, count in verdict.frame_rejects.items():
         times = [f"{face.time_s:.2f}" for face in verdict.observation.faces if face.reject_reason == code]
-        rows.append({"reason": FrameReject(code).words, "count": count, "times": f"{', '.join(times)} s"})
+        rows.append({"reason": code.words, "count": count, "times": f"{', '.join(times)} s"})
     return rows
 
 

@@ -10,7 +10,7 @@ from stages.lib.anomaly.scoring import VideoScore
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import p_value, percentile, threshold
 from stages.lib.detection.observation import Note, NoteCode, Observation
-from stages.lib.reasons import VideoReject
+from stages.lib.reasons import FrameReject, VideoReject
 
 ANOMALOUS, NOT_ANOMALOUS, CANNOT_TELL = "anomalous", "not anomalous", "cannot tell"
 _OTHER_SIZE = 1.5  # how many times smaller or larger than those calibrated on a face may be before it is noted
@@ -49,7 +49,7 @@ class Verdict:
         return len(self.observation.crops)
 
     @property
-    def frame_rejects(self) -> dict[str, int]:
+    def frame_rejects(self) -> dict[FrameReject, int]:
         """{reject reason: how many frames have no face that is used for it}, by reason."""
         return dict(
             sorted(Counter(face.reject_reason for face in self.observation.faces if face.reject_reason).items())

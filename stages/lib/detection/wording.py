@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.detection.observation import Note, NoteCode
-from stages.lib.detection.verdict import ANOMALOUS, CANNOT_TELL, Verdict
+from stages.lib.detection.verdict import ANOMALOUS, Verdict
 
 _NOTES = {
     NoteCode.TRUNCATED: "The file ends early: {n_decoded} of {n_declared} frames can be decoded.",
@@ -49,21 +49,17 @@ def version_warnings(there: Mapping[str, str], here: Mapping[str, str]) -> list[
 
 def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) -> tuple[str, list[str]]:
     """A headline, and what it means in sentences."""
-    if verdict.decision == CANNOT_TELL:
-        known = [] if verdict.anomaly_score is None else [f"Its anomaly score is {verdict.anomaly_score:.2f}."]
+    score, p = verdict.anomaly_score, verdict.p_value
+    if score is None or p is None:
+        known = [] if score is None else [f"Its anomaly score is {score:.2f}."]
         return f"Cannot tell: {reason(verdict, calibration)}.", known
     reals = calibration.validation.scores
-    lower = sum(score < verdict.anomaly_score for score in reals)
+    lower = sum(real < score for real in reals)
     stands = (
-        f"Its anomaly score, {verdict.anomaly_score:.2f}, is higher than those of {lower} of {len(reals)} real videos "
-        "that the model "
-        f"was not trained on (percentile {verdict.percentile:.0f})."
+        f"Its anomaly score, {score:.2f}, is higher than those of {lower} of {len(reals)} real videos "
+        f"that the model was not trained on (percentile {verdict.percentile:.0f})."
     )
-    as_high = (
-        f"about {verdict.p_value:.1%}"
-        if verdict.p_value >= 1 / (len(reals) + 1)
-        else f"fewer than 1 in {len(reals) + 1}"
-    )
+    as_high = f"about {p:.1%}" if p >= 1 / (len(reals) + 1) else f"fewer than 1 in {len(reals) + 1}"
     expected = (
         f"Of real videos like those, {as_high} would be expected to score as high; more cannot be known from "
         f"{len(reals)}."

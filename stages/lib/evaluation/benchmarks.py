@@ -82,7 +82,8 @@ def _beside_the_paper(
     title: str, table: Figures, columns: list[Column], detail: dict[str, Any], dataset_of: dict[str, str]
 ) -> str:
     def ours(detector: Detector, column: Column) -> float | None:
-        return detail[dataset_of[column[0]]][detector.key].get(column[1], {}).get("auc")
+        auc: float | None = detail[dataset_of[column[0]]][detector.key].get(column[1], {}).get("auc")
+        return auc
 
     rows = []
     for detector in DETECTORS:
@@ -116,10 +117,9 @@ def benchmark_plot(
         interval = detail[dataset]["difffake"][method]["auc_ci95"]
         if interval:
             axis.plot(interval, [height + 0.15] * 2, color="C0", lw=1)
-    paper = [
-        detectors()[DIFFFAKE.label].get((benchmarks[d], m)) if comparable((benchmarks[d], m), trained_on) else None
-        for d, m in rows
-    ]
+    columns = [(benchmarks[dataset] or "", method) for dataset, method in rows]
+    of_paper = detectors()[DIFFFAKE.label]
+    paper = [of_paper.get(column) if comparable(column, trained_on) else None for column in columns]
     if any(paper):
         shown = [np.nan if value is None else value / 100 for value in paper]
         axis.plot(shown, heights, "D", mfc="none", color="black", label="DiffFake, paper", ms=7)

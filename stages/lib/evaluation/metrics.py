@@ -58,7 +58,8 @@ def _rank_auc(real: np.ndarray, fake: np.ndarray, axis: int) -> np.ndarray:
     """The AUC along the last axis of many resamples at once, from the rank sum of fakes (Mann and Whitney)."""
     n, m = real.shape[axis], fake.shape[axis]
     ranks = rankdata(np.concatenate([real, fake], axis=axis), axis=axis)
-    return (ranks[..., n:].sum(axis=axis) - m * (m + 1) / 2) / (n * m)
+    result: np.ndarray = (ranks[..., n:].sum(axis=axis) - m * (m + 1) / 2) / (n * m)
+    return result
 
 
 def _labelled(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,9 +121,9 @@ def by_method(videos: pd.DataFrame, score: str) -> dict[str, tuple[np.ndarray, n
     return {**methods, ALL: (real, fakes[score].to_numpy())}
 
 
-def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict]:
+def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict[str, object]]:
     """The ROC curve of each method as rows: dataset, method, fpr, tpr."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for method, (real, fake) in by_method(videos, score).items():
         if auc(real, fake) is not None:
             fpr, tpr, _ = roc_curve(*_labelled(real, fake))
@@ -130,7 +131,7 @@ def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict]:
     return rows
 
 
-def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 24) -> list[dict]:
+def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 24) -> list[dict[str, object]]:
     """Score histogram of reals against each method's fakes as rows: dataset, kind, score (the bin's middle), share of
     the kind.
     """
@@ -138,7 +139,7 @@ def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 2
     if scored.empty:
         return []
     edges = np.histogram_bin_edges(scored[score], bins)
-    rows = []
+    rows: list[dict[str, object]] = []
     for kind, group in scored.assign(kind=scored["method"].where(scored["label"] == FAKE, REAL)).groupby(
         "kind", sort=True
     ):
@@ -150,10 +151,10 @@ def histogram_rows(dataset: str, videos: pd.DataFrame, score: str, bins: int = 2
     return rows
 
 
-def coverage(videos: pd.DataFrame) -> dict:
+def coverage(videos: pd.DataFrame) -> dict[str, Any]:
     """What became of every indexed video and every extracted frame, by reason and over all splits."""
     dropped = videos["reject_reason"].dropna()
-    frames = Counter()
+    frames: Counter[str] = Counter()
     for rejects in videos["frame_rejects"]:
         frames.update(json.loads(rejects))
     return {

@@ -12,6 +12,7 @@ from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE, Detector
 from stages.lib.evaluation.paper import TABLE_8, TABLE_9, TABLES_2_AND_4, Figures, detectors
 from stages.lib.figures import plt, save_png
 from stages.lib.markdown import markdown_table
+from stages.lib.pairs.fusion import FUSIONS
 
 Run = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # {detector: {dataset: {method: AUC}}} of one experiment
 
@@ -37,9 +38,7 @@ class Table:
 TABLES = {
     "fusion": Table(
         "Feature combinations (tables 2 and 4)",
-        tuple(
-            Row(name, (f"fusion={name}",)) for name in ("abs", "sub", "sub2", "sub3", "single", "joint", "appearance")
-        ),
+        tuple(Row(name, (f"fusion={name}",)) for name in FUSIONS),
         TABLES_2_AND_4,
     ),
     "baseline": Table(

@@ -34,7 +34,8 @@ def appearance(face: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     the deviation, and the logarithms of the mean magnitude of four bands of detail, from fine to coarse.
     """
     lab = cv2.cvtColor(face, cv2.COLOR_RGB2LAB).astype(np.float32)
-    bands, blurred = [], lab
+    bands: list[np.ndarray] = []
+    blurred: np.ndarray = lab
     for scale in SCALES:
         smoother = cv2.GaussianBlur(lab, (0, 0), scale * face.shape[0] / 224)
         bands.append(np.abs(blurred - smoother))

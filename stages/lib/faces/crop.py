@@ -34,4 +34,5 @@ def crop_face(frame: np.ndarray, square: np.ndarray, size: int) -> np.ndarray:
 
 def to_crop(points: np.ndarray, square: np.ndarray, size: int) -> np.ndarray:
     """Frame pixels (n, 2) as pixels of the crop of :func:`crop_face`."""
-    return (points - np.round(square[:2])) * (size / max(round(square[2]), 1))
+    result: np.ndarray = (points - np.round(square[:2])) * (size / max(round(square[2]), 1))
+    return result

@@ -14,7 +14,8 @@ _EYE_CASCADE = "haarcascade_eye.xml"
 
 @cache
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / name))
+    folder = cv2.data.haarcascades  # type: ignore[attr-defined]  # OpenCV's stub lacks it
+    cascade = cv2.CascadeClassifier(str(Path(folder) / name))
     if cascade.empty():
         raise RuntimeError(
             f"OpenCV has no {name}: install opencv-contrib-python-headless as pinned in requirements.txt"
@@ -31,7 +32,7 @@ def detect_face(frame: np.ndarray, detection_side: int = DETECTION_SIDE) -> np.n
     gray, scale = _for_detection(frame, detection_side)
     for share in _SMALLEST_FACE:
         if len(found := _detect(gray, share)):
-            return found[0] / scale
+            return np.asarray(found[0] / scale)
     return None
 
 

@@ -31,7 +31,7 @@ _WHERE_TO_GET = (
 # the image's right, y down. Half a face; the other half mirrors it. It starts from the points placed by hand on the
 # demo's two portraits (stages/lib/demo_face.py), who both smile; mouth and chin are lowered and the brows raised to a
 # face at rest.
-_HALF = {
+_HALF: dict[str, list[tuple[float, float]]] = {
     "jaw": [
         (-1.03, 0.04),
         (-1.02, 0.29),
@@ -92,7 +92,8 @@ def haar_landmarks(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     # The eye cascade jitters by a few pixels and the box by its pyramid's steps; their mean is steadier than either.
     eyes = expected if found is None else (found + expected) / 2
     middle, axis = eyes.mean(axis=0), eyes[1] - eyes[0]
-    return middle + canonical_face() @ np.array([[axis[0], axis[1]], [-axis[1], axis[0]]])
+    result: np.ndarray = middle + canonical_face() @ np.array([[axis[0], axis[1]], [-axis[1], axis[0]]])
+    return result
 
 
 def _file(path: Path) -> Path:
@@ -130,7 +131,8 @@ def onnx_landmarks(path: Path, side: int = 112, enlarge: float = 1.1) -> Landmar
         crop = cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         network.setInput(cv2.dnn.blobFromImage(crop, 1 / 255.0, swapRB=True))
         fractions = network.forward(output).reshape(N_LANDMARKS, 2)
-        return square[:2] + fractions.astype(np.float64) * square[2]
+        result: np.ndarray = square[:2] + fractions.astype(np.float64) * square[2]
+        return result
 
     return landmarks
 

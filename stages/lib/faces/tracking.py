@@ -43,7 +43,7 @@ class _Track:
         if distance > SAME_PERSON:
             return np.inf
         moved = np.linalg.norm((box[:2] + box[2:] / 2) - (self.box[:2] + self.box[2:] / 2)) / max(box[2], self.box[2])
-        return distance + _MOVE_COST * min(moved, 1.0)
+        return float(distance + _MOVE_COST * min(moved, 1.0))
 
     def add(self, frame: int, detection: int, box: np.ndarray, colours: np.ndarray) -> None:
         n = len(self.chosen)

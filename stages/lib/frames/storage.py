@@ -31,7 +31,8 @@ def compress_frame(frame: np.ndarray) -> bytes:
     """
     differences = frame.copy()
     np.subtract(frame[1:], frame[:-1], out=differences[1:])  # uint8 wraps around, and the sum wraps back
-    return _ZSTD.compress(differences, asbytes=True)
+    compressed: bytes = _ZSTD.compress(differences, asbytes=True)
+    return compressed
 
 
 def decompress_frame(data: bytes, height: int, width: int) -> np.ndarray:

@@ -23,7 +23,8 @@ class Features:
 
 def difference(a: Features, b: Features) -> np.ndarray:
     """A - B (equation 4)."""
-    return a.embedding - b.embedding
+    result: np.ndarray = a.embedding - b.embedding
+    return result
 
 
 def joint(a: Features, b: Features) -> np.ndarray:

@@ -5,6 +5,8 @@ differs.
 import cv2
 import numpy as np
 
+from stages.lib.images import encode_jpeg
+
 MIN_CROP = 0.8  # of the side
 GAIN, CHANNEL_GAIN, BIAS, GAMMA = (0.8, 1.25), (0.9, 1.1), (-20.0, 20.0), (0.7, 1.4)
 GREY = 0.15  # how often colour is taken away
@@ -22,10 +24,18 @@ def degrade_alike(images: list[np.ndarray], rng: np.random.Generator) -> list[np
         noise = rng.normal(0, 255 * rng.uniform(0.003, 0.025), images[0].shape).astype(np.int16)
         images = [np.clip(image + noise, 0, 255).astype(np.uint8) for image in images]
     if rng.random() < 0.5:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))]
-        encoded = [cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1] for image in images]
-        images = [cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for jpeg in encoded]
+        quality = int(rng.integers(40, 96))
+        images = [_through_jpeg(image, quality) for image in images]
     return images
+
+
+def _through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """An RGB image as JPEG of that quality leaves it."""
+    decoded = cv2.imdecode(
+        np.frombuffer(encode_jpeg(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality), np.uint8), cv2.IMREAD_COLOR_RGB
+    )
+    assert decoded is not None  # it was encoded a moment ago
+    return decoded
 
 
 def flip_alike(images: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:

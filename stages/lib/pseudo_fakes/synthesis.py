@@ -47,7 +47,7 @@ def deform_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Elastic deformation and Gaussian smoothing of a mask, of random strength; values stay in [0, 1]."""
     side = mask.shape[0]
     cells = int(rng.integers(4, 9))
-    offsets = rng.normal(0, side * rng.uniform(0.01, 0.05), (cells, cells, 2)).astype(np.float32)
+    offsets: np.ndarray = rng.normal(0, side * rng.uniform(0.01, 0.05), (cells, cells, 2)).astype(np.float32)
     offsets = cv2.resize(offsets, (side, side), interpolation=cv2.INTER_LINEAR)
     axis = np.arange(side, dtype=np.float32)
     mask = cv2.remap(mask, axis[None, :] + offsets[..., 0], axis[:, None] + offsets[..., 1], cv2.INTER_LINEAR)

@@ -68,7 +68,8 @@ def read_splits(root: Path) -> list[tuple[str, str, str]]:
     """(id, id, split) of every pair of the three lists. Raises :class:`InputError` for a missing, odd or inconsistent
     list.
     """
-    pairs, split_of = [], {}
+    pairs: list[tuple[str, str, str]] = []
+    split_of: dict[str, str] = {}
     for split in SPLITS:
         candidates = (root / folder / f"{split}.json" for folder in ("", "splits", "dataset/splits"))
         path = next((path for path in candidates if path.is_file()), None)

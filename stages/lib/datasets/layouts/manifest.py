@@ -60,7 +60,8 @@ def index_manifest(root: Path) -> list[dict[str, str]]:
     :class:`InputError` naming the line.
     """
     manifest = root / MANIFEST
-    rows, line_of = [], {}
+    rows: list[dict[str, str]] = []
+    line_of: dict[str, int] = {}
     for line, row in enumerate(_read_manifest(manifest), start=2):
         where = f"{manifest}, row {line}"
         if None in row or None in row.values():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from stages.lib.errors import InputError
 
@@ -35,7 +36,7 @@ def videos_in(root: Path, folder: str) -> list[str]:
     return sorted(f"{folder}/{name}" for name in names if not name.startswith("."))
 
 
-def read_json(path: Path, kind: type, of: type) -> list | dict:
+def read_json(path: Path, kind: type[Any], of: type[Any]) -> Any:
     """A JSON file whose top level is a list or dict (``kind``) of lists or dicts (``of``). Raises
     :class:`InputError`.
     """
