@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # ruff: noqa: E402
 import cv2
+import numpy as np
 import pytest
 
 cv2.setNumThreads(1)
@@ -17,9 +18,9 @@ _SHARED = Path(__file__).parents[2] / "shared"
 @pytest.fixture(scope="session")
 def portrait_landmarks() -> np.ndarray:
     """The hand-placed landmarks of the portrait, float64 (68, 2), in its pixels."""
-    from stages.lib.demo.face import _ASTRONAUT, _points
+    from stages.lib.demo.face import ASTRONAUT
 
-    return _points(_ASTRONAUT)
+    return ASTRONAUT
 
 
 def _outside(variable: str, default: Path) -> Path:

@@ -9,19 +9,13 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone.checkpoint import BackboneConfig, load_backbone, save_backbone
+from stages.lib.backbone.checkpoint import Architecture, load_backbone, save_backbone
 from stages.lib.backbone.network import build_backbone, forward, prepare
-from stages.lib.backbone.settings import BackboneSettings
 from stages.lib.errors import InputError
-from stages.lib.runtime import pick_device
+from tests.helpers.params import TINY_NETWORK, backbone_settings
 
-CPU = torch.device("cpu")
-NAME = "test_resnet"
+CPU = "cpu"
 FACES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
-
-
-def _settings(weights: str = "none", name: str = NAME) -> BackboneSettings:
-    return BackboneSettings(name=name, weights=weights, input_size=32)
 
 
 @torch.inference_mode()
@@ -40,18 +34,18 @@ def test_prepare_normalises_with_mean_and_deviation_a_half():
 
 
 def test_saved_and_loaded_backbones_embed_alike(tmp_path):
-    model = build_backbone(_settings()).eval()
-    config = BackboneConfig(NAME, 32, model.num_features)
-    save_backbone(tmp_path / "b.safetensors", model, config)
-    loaded, loaded_config = load_backbone(tmp_path / "b.safetensors", CPU)
-    assert loaded_config == config
+    model = build_backbone(backbone_settings()).eval()
+    architecture = Architecture(TINY_NETWORK, 32, model.num_features)
+    save_backbone(tmp_path / "b.safetensors", model, architecture)
+    loaded, loaded_architecture = load_backbone(tmp_path / "b.safetensors", CPU)
+    assert loaded_architecture == architecture
     for ours, theirs in zip(_forward(loaded), _forward(model), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
-    model = timm.create_model(NAME, num_classes=1).eval()
-    pooled = timm.create_model(NAME, num_classes=0).eval()
+    model = timm.create_model(TINY_NETWORK, num_classes=1).eval()
+    pooled = timm.create_model(TINY_NETWORK, num_classes=0).eval()
     pooled.load_state_dict(model.state_dict(), strict=False)
     embedding, logit = _forward(model)
     with torch.inference_mode():
@@ -60,24 +54,24 @@ def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
 
 
 def test_local_weights_are_loaded_all_but_a_foreign_classifier(tmp_path):
-    pretrained = timm.create_model(NAME, num_classes=1000)
+    pretrained = timm.create_model(TINY_NETWORK, num_classes=1000)
     safetensors.torch.save_file(pretrained.state_dict(), tmp_path / "w.safetensors")
     torch.save(pretrained.state_dict(), tmp_path / "w.pth")
     for name in ("w.safetensors", "w.pth"):
-        model = build_backbone(_settings(str(tmp_path / name)))
+        model = build_backbone(backbone_settings(weights=str(tmp_path / name)))
         assert torch.equal(model.conv1[0].weight, pretrained.conv1[0].weight)
         assert model.get_classifier().out_features == 1
 
 
 def test_bad_weights_are_named(tmp_path):
     with pytest.raises(InputError, match="no file .*none.safetensors; set it to 'none', 'hub' or an existing"):
-        build_backbone(_settings(str(tmp_path / "none.safetensors")))
+        build_backbone(backbone_settings(weights=str(tmp_path / "none.safetensors")))
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match="bad.safetensors is not a readable weights file"):
-        build_backbone(_settings(str(tmp_path / "bad.safetensors")))
+        build_backbone(backbone_settings(weights=str(tmp_path / "bad.safetensors")))
     safetensors.torch.save_file(timm.create_model("test_vit", num_classes=1).state_dict(), tmp_path / "vit.safetensors")
     with pytest.raises(InputError, match="does not fit backbone.name: .* tensors are missing or of another shape"):
-        build_backbone(_settings(str(tmp_path / "vit.safetensors")))
+        build_backbone(backbone_settings(weights=str(tmp_path / "vit.safetensors")))
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path):
@@ -87,7 +81,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
 
     torch.save({"x": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(InputError, match="evil.pth is not a readable weights file"):
-        build_backbone(_settings(str(tmp_path / "evil.pth")))
+        build_backbone(backbone_settings(weights=str(tmp_path / "evil.pth")))
 
 
 def test_a_hub_out_of_reach_is_a_clear_error(monkeypatch, tmp_path):
@@ -97,20 +91,20 @@ def test_a_hub_out_of_reach_is_a_clear_error(monkeypatch, tmp_path):
     with pytest.raises(
         InputError, match="could not load pretrained weights of resnet18 .*go online, or set backbone.weights"
     ):
-        build_backbone(_settings("hub", "resnet18"))
+        build_backbone(backbone_settings(weights="hub", name="resnet18"))
 
 
 def test_an_unknown_name_lists_close_ones():
     with pytest.raises(InputError, match="backbone.name is 'resnet19', which timm .* does not have; close: .*resnet"):
-        build_backbone(_settings(name="resnet19"))
+        build_backbone(backbone_settings(name="resnet19"))
 
 
 def test_damaged_backbones_are_refused(tmp_path):
     path = tmp_path / "b.safetensors"
     with pytest.raises(InputError, match="no such file; run `dvc repro train_backbone`"):
         load_backbone(path, CPU)
-    model = build_backbone(_settings())
-    save_backbone(path, model, BackboneConfig(NAME, 32, model.num_features))
+    model = build_backbone(backbone_settings())
+    save_backbone(path, model, Architecture(TINY_NETWORK, 32, model.num_features))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="not a whole backbone"):
         load_backbone(path, CPU)
@@ -120,20 +114,14 @@ def test_damaged_backbones_are_refused(tmp_path):
         load_backbone(path, CPU)
 
 
-def test_an_impossible_device_is_named(monkeypatch):
-    monkeypatch.setenv("DIFFFAKE_DEVICE", "abacus")
-    with pytest.raises(InputError, match="DIFFFAKE_DEVICE is 'abacus', which PyTorch cannot use here"):
-        pick_device()
-
-
 @pytest.mark.parametrize(
     ("name", "dimension"),
     [("efficientnet_b4", 1792), ("resnet50", 2048), ("legacy_xception", 2048), ("vit_tiny_patch16_224", 192)],
 )
 def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
-    model = build_backbone(BackboneSettings(name=name, weights="none", input_size=64)).eval()
+    model = build_backbone(backbone_settings(name=name, input_size=64)).eval()
     embedding, logit = _forward(model, 64)
     assert embedding.shape == (5, dimension) == (5, model.head_hidden_size) and torch.isfinite(logit).all()
-    save_backbone(tmp_path / "b.safetensors", model, BackboneConfig(name, 64, dimension))
+    save_backbone(tmp_path / "b.safetensors", model, Architecture(name, 64, dimension))
     loaded, _ = load_backbone(tmp_path / "b.safetensors", CPU)
     torch.testing.assert_close(_forward(loaded, 64)[0], embedding, rtol=1e-3, atol=1e-5)

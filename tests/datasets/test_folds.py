@@ -3,15 +3,15 @@
 import pytest
 
 from stages.lib.datasets.folds import people_of_fold, read_index
-from stages.lib.datasets.settings import CrossValidationSettings
 from stages.lib.errors import InputError
 from stages.lib.tables import INDEX, write_table
+from tests.helpers.params import cross_validation_settings
 
 PEOPLE = [f"p{i}" for i in range(30)]
 
 
 def _folds(n: int) -> list[dict[str, str]]:
-    return [people_of_fold(PEOPLE, CrossValidationSettings(folds=n, fold=fold)) for fold in range(n)]
+    return [people_of_fold(PEOPLE, cross_validation_settings(folds=n, fold=fold)) for fold in range(n)]
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])
@@ -25,7 +25,7 @@ def test_everybody_is_tested_once_and_in_one_split_of_each_fold(n):
 
 
 def test_folds_depend_on_who_the_people_are_not_on_their_order_or_videos():
-    settings = CrossValidationSettings(folds=3, fold=1)
+    settings = cross_validation_settings(folds=3, fold=1)
     assert people_of_fold(PEOPLE, settings) == people_of_fold(PEOPLE[::-1] * 3, settings)
 
 
@@ -33,7 +33,7 @@ def test_too_few_people_is_a_clear_error():
     with pytest.raises(
         InputError, match="cross_validation.folds is 3, but the training dataset has 2 people .* too few"
     ):
-        people_of_fold(["a", "b"], CrossValidationSettings(folds=3, fold=0))
+        people_of_fold(["a", "b"], cross_validation_settings(folds=3, fold=0))
 
 
 def _index(folder, identities: list[str]):
@@ -54,13 +54,17 @@ def _index(folder, identities: list[str]):
 
 
 def test_a_persons_videos_share_a_split_and_only_the_training_dataset_is_dealt(tmp_path):
-    path, settings = _index(tmp_path, PEOPLE + PEOPLE), CrossValidationSettings(folds=3, fold=2)
+    path, settings = _index(tmp_path, PEOPLE + PEOPLE), cross_validation_settings(folds=3, fold=2)
     dealt = read_index(path, settings, is_training_dataset=True)
     assert dealt.groupby("identity")["split"].nunique().eq(1).all() and set(dealt["split"]) == {"train", "val", "test"}
     assert set(read_index(path, settings, is_training_dataset=False)["split"]) == {"test"}
-    assert set(read_index(path, CrossValidationSettings(folds=1, fold=0), is_training_dataset=True)["split"]) == {"test"}
+    assert set(read_index(path, cross_validation_settings(folds=1, fold=0), is_training_dataset=True)["split"]) == {
+        "test"
+    }
 
 
 def test_a_video_without_an_identity_is_a_clear_error(tmp_path):
     with pytest.raises(InputError, match="2 videos have no identity \\(1.mp4, …\\); say who is in each video"):
-        read_index(_index(tmp_path, ["a", "", ""]), CrossValidationSettings(folds=3, fold=0), is_training_dataset=True)
+        read_index(
+            _index(tmp_path, ["a", "", ""]), cross_validation_settings(folds=3, fold=0), is_training_dataset=True
+        )

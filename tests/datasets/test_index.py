@@ -8,7 +8,7 @@ import pytest
 from stages.lib.datasets.index import add_fingerprints, index_dataset
 from stages.lib.errors import InputError
 from stages.lib.fingerprint import fingerprint, state
-from stages.lib.tables import SEEN
+from stages.lib.tables import FILE_STATES
 
 
 def _dataset(tmp_path: Path, text: str, *videos: str) -> Path:
@@ -38,7 +38,7 @@ def test_spaces_non_ascii_letters_quotes_and_a_byte_order_mark(tmp_path):
 
 def test_a_missing_file_is_kept_for_coverage(tmp_path):
     root = _dataset(tmp_path, "path,label\ngone.mp4,real\n")
-    (row,), _ = add_fingerprints(index_dataset("manifest", root), root, pd.DataFrame(columns=SEEN.names))
+    (row,), _ = add_fingerprints(index_dataset("manifest", root), root, pd.DataFrame(columns=FILE_STATES.names))
     assert row["fingerprint"] == "missing"
 
 

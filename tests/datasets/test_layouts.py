@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages.lib.datasets.index import add_fingerprints, describe, index_dataset
+from stages.lib.datasets.index import add_fingerprints, index_dataset, index_summary
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.registry import LAYOUTS
 from stages.lib.errors import InputError
 from tests.helpers import trees
 
-NOTHING_SEEN = pd.DataFrame(columns=["path", "state", "fingerprint"])
+NO_STATES = pd.DataFrame(columns=["path", "state", "fingerprint"])
 
 
 def _touch(path: Path) -> None:
@@ -89,10 +89,10 @@ def test_faceforensics_at_full_size_has_the_papers_splits_and_the_matching_fakes
         if row["label"] == "fake":
             target, source = row["path"][-11:-4].split("_")
             assert row["split"] == split_of[target] == split_of[source] and row["identity"] == f"ffpp/{target}"
-    said = describe("ffpp", add_fingerprints(rows, tmp_path, NOTHING_SEEN)[0])
+    said = index_summary("ffpp", add_fingerprints(rows, tmp_path, NO_STATES)[0])
     assert "the test split is complete" in said
     (tmp_path / "manipulated_sequences/FaceSwap/c0/videos/999_998.mp4").unlink()
-    said = describe("ffpp", add_fingerprints(rows, tmp_path, NOTHING_SEEN)[0])
+    said = index_summary("ffpp", add_fingerprints(rows, tmp_path, NO_STATES)[0])
     assert "the test split is incomplete: 140 of 140 reals, 559 of 560 fakes" in said
     assert "1 of 5000 videos are missing: manipulated_sequences/FaceSwap/c0/videos/999_998.mp4" in said
 
@@ -100,11 +100,11 @@ def test_faceforensics_at_full_size_has_the_papers_splits_and_the_matching_fakes
 def test_more_test_videos_than_the_papers_are_an_error(tmp_path):
     pairs = [[f"{n:03d}", f"{n + 1:03d}"] for n in range(0, 142, 2)]
     trees.ffpp(tmp_path, _touch, pairs={"train": [["900", "901"]], "val": [["910", "911"]], "test": pairs})
-    rows = add_fingerprints(index_dataset("ffpp", tmp_path), tmp_path, NOTHING_SEEN)[0]
+    rows = add_fingerprints(index_dataset("ffpp", tmp_path), tmp_path, NO_STATES)[0]
     with pytest.raises(
         InputError, match="has more than there can be: 142 of 140 reals, 568 of 560 fakes; the lists are"
     ):
-        describe("ffpp", rows)
+        index_summary("ffpp", rows)
 
 
 def test_raw_and_c0_are_one_quality_and_one_of_several_must_be_chosen(tmp_path):
@@ -195,7 +195,7 @@ def test_a_method_that_is_not_there_is_warned_of_and_counted(tmp_path):
     trees.ffpp(tmp_path, _touch, methods=("Deepfakes",))
     with pytest.warns(UserWarning, match="no folder .*FaceSwap/raw/videos: FaceSwap is not indexed"):
         rows = index_dataset("ffpp", tmp_path)
-    assert "4 of 560 fakes" in describe("ffpp", add_fingerprints(rows, tmp_path, NOTHING_SEEN)[0])
+    assert "4 of 560 fakes" in index_summary("ffpp", add_fingerprints(rows, tmp_path, NO_STATES)[0])
     with pytest.warns(UserWarning, match="no cdf/frames in e4e"):
         index_dataset("df40_cdf", _tree(tmp_path, "df40_cdf"))
 
@@ -206,7 +206,7 @@ def test_a_known_file_is_fingerprinted_again_only_when_its_state_changes(tmp_pat
 
     real_fingerprint = index.fingerprint
     monkeypatch.setattr(index, "fingerprint", lambda path: read.append(path.name) or real_fingerprint(path))
-    rows, seen = add_fingerprints(index_dataset("celebdf", root), root, NOTHING_SEEN)
+    rows, seen = add_fingerprints(index_dataset("celebdf", root), root, NO_STATES)
     assert len(read) == 6
     (root / "Celeb-real/id2_0000.mp4").write_bytes(b"another video")
     (root / "YouTube-real/00007.mp4").unlink()

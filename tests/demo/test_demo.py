@@ -8,9 +8,8 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from stages.lib.demo.dataset import DemoVideo, make_video, plan_videos
-from stages.lib.demo.face import SIZE, load_portraits, make_performance, make_person, posed_points, render
+from stages.lib.demo.face import HEAD, SIZE, load_portraits, make_performance, make_person, posed_points, render
 from stages.lib.faces.detector import detect_face
-from stages.lib.runtime import map_videos
 
 PLAN = plan_videos({"train": 3, "val": 2, "test": 12})
 
@@ -36,9 +35,7 @@ def test_people_differ_in_geometry_and_look():
 
 def test_rendering_at_rest_is_the_still():
     person = make_person(load_portraits(), np.random.default_rng(0))
-    from stages.lib.demo.face import _HEAD
-
-    frame = render(person, person.landmarks, _HEAD)
+    frame = render(person, person.landmarks, HEAD)
     still = cv2.resize(person.still, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     assert np.abs(frame - still)[50:300, 50:300].mean() < 0.02
 
@@ -110,14 +107,3 @@ def test_a_videos_bytes_depend_on_seed_and_video_alone(tmp_path):
             make_video(tmp_path / folder, video, (3, 4), seed)
         contents[folder] = [(tmp_path / folder / video.path).read_bytes() for video in videos]
     assert contents["a"] == contents["b"] != contents["c"]
-
-
-def test_an_error_in_a_worker_names_its_item(monkeypatch):
-    monkeypatch.setenv("DIFFFAKE_WORKERS", "1")
-
-    def fail(item):
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError) as error:
-        list(map_videos(fail, [{"video_id": "clip 7.mp4"}], "test"))
-    assert "while processing clip 7.mp4" in error.value.__notes__

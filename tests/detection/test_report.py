@@ -6,32 +6,26 @@ import numpy as np
 import pytest
 
 from stages.lib.detection import report as report_module
+from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.report import Report
-from stages.lib.detection.verdict import Verdict
-from tests.helpers.verdicts import calibration_of, seen_of, verdict_of
+from stages.lib.reasons import VideoReject
+from tests.helpers.verdicts import calibration_of, observation_of, rejected, verdict_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
 CALIBRATION = calibration_of([1.0, 1.5, 2.0, 1.2], test=[1.1, 1.9])
-
-
-def _unscored(name: str, n_faces: int, reason: str) -> Verdict:
-    return Verdict(
-        seen_of(name, n_faces, dropped=2), "cannot tell", reason, n_faces=n_faces, reason=f"because {reason}"
-    )
 
 
 @pytest.fixture(scope="module")
 def page() -> str:
     """A report of four videos: anomalous, not anomalous with notes, too few faces, unreadable."""
     report = Report(CALIBRATION, 0.05)
-    report.add(verdict_of(seen_of(HOSTILE), [9.0, 5.0, 7.0, 3.0, 20.0], CALIBRATION))
-    real = seen_of("real.mp4", dropped=2, face_px=400)
-    real.notes.append("The file ends early: 3 of 9 frames can be decoded.")
-    real = verdict_of(real, [1.0, 2.0, 1.5, 1.0, 2.0], CALIBRATION)
-    real.frame_rejects = {"no_face": 2}
-    report.add(real)
-    report.add(_unscored("few.mp4", 2, "too_few_faces"))
-    report.add(_unscored("text.mp4", 0, "unreadable"))
+    report.add(verdict_of(observation_of(HOSTILE), [9.0, 5.0, 7.0, 3.0, 20.0], CALIBRATION))
+    real = observation_of("real.mp4", dropped=2, face_px=400)
+    real.notes.append(Note(NoteCode.TRUNCATED, {"n_decoded": 3, "n_declared": 9}))
+    report.add(verdict_of(real, [1.0, 2.0, 1.5, 1.0, 2.0], CALIBRATION))
+    few, none = observation_of("few.mp4", 2, dropped=2), observation_of("text.mp4", 0)
+    report.add(rejected(few, VideoReject.TOO_FEW_FACES, CALIBRATION))
+    report.add(rejected(none, VideoReject.UNREADABLE, CALIBRATION))
     return report.page(["torch is 9 here"])
 
 
@@ -50,7 +44,7 @@ def test_it_says_the_verdict_its_limits_and_what_they_rest_on(page):
         "fewer than 1 in 5 would be expected to score as high",
         "not proof that it is fake",
         "not proof that the video is real",
-        "Cannot tell: because too_few_faces",
+        "Cannot tell: too little face to judge: a frontal face was found in 2 of 4 frames looked at, and 4 are needed",
         "The face is 400 px wide",
         "The file ends early",
         "Achieved on real test videos: 0 of 2",
@@ -81,7 +75,7 @@ def test_of_many_videos_only_the_most_anomalous_keep_their_pictures(monkeypatch)
     monkeypatch.setattr(report_module, "MOST_PICTURED", 2)
     report = Report(CALIBRATION, 0.05)
     for name, score in (("a", 5.0), ("b", 1.0), ("c", 9.0), ("d", 7.0)):
-        report.add(verdict_of(seen_of(name), [score] * 5, CALIBRATION))
+        report.add(verdict_of(observation_of(name), [score] * 5, CALIBRATION))
     page = report.page([])
     sections = {re.search(r"-name\">(\w)</h2>", part)[1]: part for part in page.split("<section ")[1:]}
     assert list(sections) == ["c", "d", "a", "b"]
@@ -92,7 +86,7 @@ def test_of_many_videos_only_the_most_anomalous_keep_their_pictures(monkeypatch)
 @pytest.mark.parametrize("scores", [[1e9] * 5, [-1e9, -1e8, -1e9, -1e9, -1e9], [2.0] * 5])
 def test_any_score_can_be_drawn(scores):
     report = Report(CALIBRATION, 0.05)
-    report.add(verdict_of(seen_of("v"), scores, CALIBRATION))
+    report.add(verdict_of(observation_of("v"), scores, CALIBRATION))
     assert f"{np.mean(scores):.2f}" in report.page([])
 
 

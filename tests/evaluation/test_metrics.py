@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.lib.evaluation.detectors import DIFFFAKE
 from stages.lib.evaluation.metrics import (
     auc,
     auc_interval,
@@ -130,7 +131,7 @@ def test_detector_metrics_hold_video_and_pair_level_and_counts():
     pairs = pd.DataFrame(
         {"video_id": list("abcddeefg"), "anomaly_score": [0.0, 1.0, 9.0, 1.0, 3.0, 0.5, 0.5, 2.0, -2.0]}
     )
-    made = detector_metrics(VIDEOS, pairs, "difffake", seed=0)
+    made = detector_metrics(VIDEOS, pairs, DIFFFAKE, seed=0)
     assert set(made) == {"swap", "mouth", "all"}
     assert (made["swap"]["auc"], made["swap"]["n_real"], made["swap"]["n_fake"]) == (3 / 4, 2, 2)
     # fakes' pairs 1, 3, 0.5, 0.5 against 0 and 1; c is a real without a score, so its pair doesn't count

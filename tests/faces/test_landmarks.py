@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.demo.face import _MIRROR
+from stages.lib.demo.face import MIRROR
 from stages.lib.errors import InputError
 from stages.lib.faces.crop import crop_square
 from stages.lib.faces.detector import detect_face
@@ -18,7 +18,7 @@ from tests.helpers.videos import portrait
 def test_canonical_face_is_symmetric_and_normalised():
     face = canonical_face()
     assert face.shape == (68, 2)
-    np.testing.assert_allclose(face[_MIRROR] * (-1, 1), face, atol=1e-12)
+    np.testing.assert_allclose(face[MIRROR] * (-1, 1), face, atol=1e-12)
     left, right = face[36:42].mean(axis=0), face[42:48].mean(axis=0)
     np.testing.assert_allclose(right - left, [1, 0], atol=0.01)
     np.testing.assert_allclose((left + right) / 2, [0, 0], atol=0.01)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages.lib.faces.detector import detect_face, detect_faces
-from stages.lib.faces.tracking import follow_person, look_distance, person_look
+from stages.lib.faces.tracking import colour_distance, follow_person, head_colours
 from tests.helpers.videos import portrait
 
 
@@ -54,8 +54,8 @@ def _follow(video: list) -> tuple[list[int | None], list[int | None]]:
         return min(centres, key=lambda one: abs(one[0] - (box[0] + box[2] / 2)))[1]
 
     boxes = [detect_faces(frame) for frame, _ in video]
-    looks = [[person_look(frame, box) for box in found] for (frame, _), found in zip(video, boxes, strict=True)]
-    chosen = follow_person(boxes, looks)
+    colours = [[head_colours(frame, box) for box in found] for (frame, _), found in zip(video, boxes, strict=True)]
+    chosen = follow_person(boxes, colours)
     followed = [
         None if at is None else who(found[at], c) for at, found, (_, c) in zip(chosen, boxes, video, strict=True)
     ]
@@ -89,9 +89,9 @@ def test_no_faces_at_all():
 
 def test_a_look_is_a_distribution_and_its_own_nearest():
     frame, _ = _frame((0, 1.0, 30), (1, 1.0, 300))
-    looks = [person_look(frame, box) for box in detect_faces(frame)]
-    assert len(looks) == 2 and all(look.sum() == pytest.approx(1, abs=1e-5) for look in looks)
-    assert look_distance(looks[0], looks[0]) == pytest.approx(0, abs=1e-3) and look_distance(*looks) > 0.25
+    colours = [head_colours(frame, box) for box in detect_faces(frame)]
+    assert len(colours) == 2 and all(look.sum() == pytest.approx(1, abs=1e-5) for look in colours)
+    assert colour_distance(colours[0], colours[0]) == pytest.approx(0, abs=1e-3) and colour_distance(*colours) > 0.25
 
 
 def test_all_faces_come_largest_first_and_the_first_is_the_largest_face():

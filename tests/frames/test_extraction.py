@@ -31,7 +31,7 @@ def test_takes_the_right_frames_in_order_with_their_times(tmp_path):
     assert [row["frame_index"] for row in video.frames] == [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]
     assert [row["time_s"] for row in video.frames] == pytest.approx([i / 25 for i in range(5, 100, 10)])
     write_frames(tmp_path / "v.parquet", video.frames)
-    levels = [frame.mean() / 2 for _, _, frame in read_frames(tmp_path / "v.parquet")]
+    levels = [frame.image.mean() / 2 for frame in read_frames(tmp_path / "v.parquet")]
     assert levels == pytest.approx(range(5, 100, 10), abs=2.0)
     assert (video.n_decoded, video.n_declared, video.width, video.height) == (100, 100, 96, 64)
     assert video.note is None and video.reject_reason is None
@@ -43,8 +43,8 @@ def test_agrees_with_a_plain_read_through(tmp_path):
     while (got := capture.read())[0]:
         plain.append(got[1])
     write_frames(tmp_path / "v.parquet", extract_frames(path, 7).frames)
-    for index, _, frame in read_frames(tmp_path / "v.parquet"):
-        np.testing.assert_array_equal(frame, plain[index])
+    for frame in read_frames(tmp_path / "v.parquet"):
+        np.testing.assert_array_equal(frame.image, plain[frame.frame_index])
 
 
 def test_a_short_video_gives_each_frame_once(tmp_path):
@@ -119,7 +119,7 @@ def test_variable_frame_rate_keeps_presentation_times(tmp_path):
 
 
 def test_decoding_leaves_no_torch_behind():
-    code = "import sys, stages.lib.video, stages.lib.faces; sys.exit('torch' in sys.modules)"
+    code = "import sys, stages.lib.frames.extraction, stages.lib.faces.detector; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -131,7 +131,7 @@ def test_a_folder_of_frames_is_a_video(tmp_path):
     assert [row["frame_index"] for row in video.frames] == [2, 6, 10, 14, 18]
     assert [row["time_s"] for row in video.frames] == pytest.approx([n / 25 for n in (2, 6, 10, 14, 18)])
     frames = [decompress_frame(row["zstd"], row["height"], row["width"]) for row in video.frames]
-    assert [frame.mean() / 2 for frame in frames] == [2, 6, 10, 14, 18]  # PNG has no loss
+    assert [frame.image.mean() / 2 for frame in frames] == [2, 6, 10, 14, 18]  # PNG has no loss
     assert (video.n_decoded, video.width, video.height, video.reject_reason) == (20, 96, 64, None)
 
 

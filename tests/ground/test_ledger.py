@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.ledger import Ledger, recipe, source_files
+from stages.lib.ledger import Ledger, imported_modules, recipe, source_files, update_folder
+from stages.lib.records import Video
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,15 +25,15 @@ class Stage:
     def file(self, video_id: str) -> Path:
         return self.folder / f"{video_id}.txt"
 
-    def compute(self, videos: list[dict]):
+    def compute(self, videos: list[Video]):
         for video in reversed(videos):  # any order will do
-            self.computed.append(video["video_id"])
-            self.file(video["video_id"]).write_text(video["made_from"])
-            yield video, pa.table({"video_id": [video["video_id"]], "value": [video["made_from"]]})
+            self.computed.append(video.video_id)
+            self.file(video.video_id).write_text(video.made_from)
+            yield video, pa.table({"video_id": [video.video_id], "value": [video.made_from]})
 
     def run(self, recipe: str = "r", **made_from: str) -> list[tuple[str, str]]:
         self.computed = []
-        videos = [{"video_id": video_id, "made_from": source} for video_id, source in made_from.items()]
+        videos = [Video(video_id, source) for video_id, source in made_from.items()]
         with Ledger(self.folder / "ledgers/stage.sqlite", recipe) as ledger:
             tables = list(ledger.resume(videos, self.compute, self.file))
         return [(row["video_id"], row["value"]) for table in tables for row in table.to_pylist()]
@@ -112,8 +114,67 @@ def test_a_damaged_ledger_costs_time_alone(tmp_path):
     assert stage.run(a="1") == [("a", "1")] and stage.computed == ["a"]
 
 
-def test_a_recipe_follows_settings_and_the_source_of_what_a_stage_imports():
-    assert recipe("stages/crop_faces.py", 1) == recipe("stages/crop_faces.py", 1) != recipe("stages/crop_faces.py", 2)
+def test_a_recipe_follows_the_settings():
+    assert recipe("stages/crop_faces.py", 1) == recipe("stages/crop_faces.py", 1)
+    assert recipe("stages/crop_faces.py", 1) != recipe("stages/crop_faces.py", 2)
+
+
+def test_a_recipe_follows_the_source_of_what_a_stage_imports():
     files = source_files("stages/crop_faces.py")
-    assert {"stages/crop_faces.py", "stages/lib/faces.py", "stages/lib/regions.py"} <= files
-    assert not {"stages/lib/runtime.py", "stages/lib/config.py", "stages/lib/synthesis.py"} & files
+    assert {"stages/crop_faces.py", "stages/lib/faces/video_faces.py", "stages/lib/images.py"} <= files
+
+
+@pytest.mark.parametrize(
+    "path", ["stages/lib/runtime.py", "stages/lib/faces/settings.py", "stages/lib/pseudo_fakes/synthesis.py"]
+)
+def test_a_recipe_leaves_out_infrastructure_and_what_a_stage_does_not_import(path):
+    assert path not in source_files("stages/crop_faces.py")
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from stages.lib import files", {"stages/lib/files.py"}),
+        ("from stages.lib import files as f, errors", {"stages/lib/files.py", "stages/lib/errors.py"}),
+        ("from stages.lib.faces import crop", {"stages/lib/faces/crop.py"}),
+        ("from stages.lib.faces.crop import crop_face", {"stages/lib/faces/crop.py"}),
+        ("import stages.lib.faces.crop", {"stages/lib/faces/crop.py"}),
+        ("def f():\n    from stages.lib import images", {"stages/lib/images.py"}),
+        ("import json, numpy", set()),
+    ],
+)
+def test_imports_are_followed_however_they_are_written(tmp_path, line, found):
+    (tmp_path / "module.py").write_text(line)
+    assert imported_modules(str(tmp_path / "module.py")) == found
+
+
+def test_a_relative_import_is_refused(tmp_path):
+    (tmp_path / "module.py").write_text("from . import files")
+    with pytest.raises(ValueError, match="a relative import"):
+        imported_modules(str(tmp_path / "module.py"))
+
+
+def _update(folder: Path, **made_from: str) -> None:
+    stage = Stage(folder / "out")
+    stage.folder.mkdir(exist_ok=True)
+    update_folder(
+        folder / "out/table.parquet",
+        pa.schema([("video_id", pa.string()), ("value", pa.string())]),
+        [Video(video_id, source) for video_id, source in made_from.items()],
+        compute=stage.compute,
+        file_of=stage.file,
+        has_file=lambda rows: rows["value"][0].as_py() != "nothing",
+        ledger=folder / "ledger.sqlite",
+        recipe="r",
+    )
+
+
+def test_a_folder_is_brought_up_to_date(tmp_path):
+    _update(tmp_path, a="1", b="1", c="nothing")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "b.txt", "table.parquet"]
+    _update(tmp_path, b="2", d="1")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.txt", "d.txt", "table.parquet"]
+    assert pq.read_table(tmp_path / "out/table.parquet").to_pylist() == [
+        {"video_id": "b", "value": "2"},
+        {"video_id": "d", "value": "1"},
+    ]

@@ -19,9 +19,7 @@ FLOORS = (
     {"detection"},
     {"stages"},
 )
-MODULES = sorted(
-    str(path.relative_to(ROOT)) for path in (ROOT / "stages").rglob("*.py") if path.name != "__init__.py"
-)
+MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "stages").rglob("*.py") if path.name != "__init__.py")
 LIBRARY = [module for module in MODULES if module.startswith("stages/lib/")]
 MAY_IMPORT_TORCH = {"stages/lib/runtime.py", "stages/lib/anomaly/fitting.py"}  # the device picker and the GPU fit
 TORCH = {"torch", "torchvision", "timm", "safetensors"}
@@ -86,7 +84,9 @@ def test_pytorch_stays_in_its_place(module):
 def test_no_import_for_types_alone(module):
     """Such an import hides a circle. (What annotates with NumPy alone may import it so.)"""
     tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
-    guarded = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    guarded = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
     names = {name for guard in guarded for node in guard.body for name in ast.unparse(node).split()}
     assert not any(name.startswith("stages") for name in names)
 

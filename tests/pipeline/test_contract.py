@@ -47,9 +47,7 @@ def is_covered(module: str, declared: set[str]) -> bool:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_declares_the_modules_it_imports(name):
-    missing = [
-        module for module in source_files(f"stages/{name}.py") if not is_covered(module, declared_code(name))
-    ]
+    missing = [module for module in source_files(f"stages/{name}.py") if not is_covered(module, declared_code(name))]
     assert missing == []
 
 
@@ -110,7 +108,9 @@ def test_a_stages_command_names_every_path_it_declares(name):
 @pytest.mark.parametrize("name", ["fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate"])
 def test_nothing_after_embedding_imports_torch(name):
     load = "from stages.lib.anomaly.files import load_anomaly_models; from pathlib import Path"
-    code = f"import sys, stages.{name}; {load}\ntry: load_anomaly_models(Path('params.yaml'))\nexcept ValueError: pass\n"
+    code = (
+        f"import sys, stages.{name}; {load}\ntry: load_anomaly_models(Path('params.yaml'))\nexcept ValueError: pass\n"
+    )
     code += "sys.exit(bool({'torch', 'timm'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
@@ -118,17 +118,22 @@ def test_nothing_after_embedding_imports_torch(name):
 DESCRIPTIONS = dict(described_keys(Params))
 
 
-@pytest.mark.parametrize("key", DESCRIPTIONS)
-def test_every_setting_is_read(key):
-    """A parameter that nothing reads is a defect. What each does is tested where it acts."""
+@pytest.fixture(scope="module")
+def names_read() -> set[str]:
+    """Every attribute that the code reads, and what dvc.yaml takes from params.yaml."""
     code = [
         ast.parse(path.read_text(encoding="utf-8"))
         for path in (ROOT / "stages").rglob("*.py")
         if path.name != "settings.py"
     ]
     read = {node.attr for tree in code for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    templated = set(re.findall(r"\$\{(?:item\.)?(\w+)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8")))
-    assert key.rpartition(".")[2] in read | templated
+    return read | set(re.findall(r"\$\{(?:item\.)?(\w+)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("key", DESCRIPTIONS)
+def test_every_setting_is_read(key, names_read):
+    """A parameter that nothing reads is a defect. What each does is tested where it acts."""
+    assert key.rpartition(".")[2] in names_read
 
 
 @pytest.mark.parametrize("key", DESCRIPTIONS)

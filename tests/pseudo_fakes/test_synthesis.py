@@ -36,9 +36,12 @@ def _face(seed: int = 0) -> np.ndarray:
     return cv2.resize(noise, (224, 224), interpolation=cv2.INTER_CUBIC)
 
 
+EVEN = dict.fromkeys(SCHEMES, 1.0)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_mask_is_the_convex_hull_of_its_landmarks(scheme):
-    mask = SCHEMES[scheme](LANDMARKS, 224)
+    mask = SCHEMES[scheme].mask(LANDMARKS, 224)
     ys, xs = np.mgrid[0:224, 0:224]
     inside = Delaunay(LANDMARKS[list(POINTS[scheme])]).find_simplex(np.column_stack([xs.ravel(), ys.ravel()])) >= 0
     assert set(np.unique(mask)) == {0, 1}
@@ -55,14 +58,14 @@ def test_mask_is_the_convex_hull_of_its_landmarks(scheme):
     ],
 )
 def test_schemes_cover_the_parts_the_paper_names(scheme, covered, spared):
-    mask = cv2.dilate(SCHEMES[scheme](LANDMARKS, 224), np.ones((5, 5)))
+    mask = cv2.dilate(SCHEMES[scheme].mask(LANDMARKS, 224), np.ones((5, 5)))
     at = np.round(LANDMARKS).astype(int)
     assert all(mask[at[i][1], at[i][0]] == 1 for i in covered)
     assert all(mask[at[i][1], at[i][0]] == 0 for i in spared)
 
 
 def test_deformed_masks_vary_and_stay_between_0_and_1():
-    mask, rng = SCHEMES["global"](LANDMARKS, 224), np.random.default_rng(0)
+    mask, rng = SCHEMES["global"].mask(LANDMARKS, 224), np.random.default_rng(0)
     made = [deform_mask(mask, rng) for _ in range(20)]
     for deformed in made:
         assert deformed.dtype == np.float32 and deformed.shape == mask.shape
@@ -124,7 +127,7 @@ def test_colour_shifts_of_grey_stay_in_the_papers_ranges():
 def test_the_real_differs_from_the_fake_only_under_the_mask():
     rng = np.random.default_rng(0)
     for _ in range(20):
-        made = synthesize(_face(), LANDMARKS, rng, degrade=False)
+        made = synthesize(_face(), LANDMARKS, rng, EVEN, degrade=False)
         difference = np.abs(made.real.astype(int) - made.fake).max(axis=2)
         assert difference[made.mask == 0].max() <= 1
         assert difference.max() > 1
@@ -133,7 +136,7 @@ def test_the_real_differs_from_the_fake_only_under_the_mask():
 def test_synthesis_is_seeded_and_takes_every_scheme_and_both_sides():
     def made(seed: int) -> list:
         rng = np.random.default_rng(seed)
-        return [synthesize(_face(), LANDMARKS, rng) for _ in range(60)]
+        return [synthesize(_face(), LANDMARKS, rng, EVEN, degrade=True) for _ in range(60)]
 
     first, again, other = made(0), made(0), made(1)
     assert all(
@@ -155,12 +158,12 @@ def test_a_donors_landmarks_are_laid_on_the_targets():
     turned = LANDMARKS @ turn[:, :2].T + turn[:, 2]
     donor = Donor(cv2.warpAffine(face, turn, (224, 224)), turned)
     aligned = align_donor(donor, LANDMARKS, 224)
-    inside = SCHEMES["global"](LANDMARKS, 224) > 0
+    inside = SCHEMES["global"].mask(LANDMARKS, 224) > 0
     assert np.abs(aligned[inside].astype(int) - face[inside]).mean() < 3
 
 
 def test_matched_colour_has_the_targets_mean_and_deviation_in_the_mask():
-    rng, mask = np.random.default_rng(0), SCHEMES["global"](LANDMARKS, 224)
+    rng, mask = np.random.default_rng(0), SCHEMES["global"].mask(LANDMARKS, 224)
     source, target = (
         rng.normal(mean, spread, (224, 224, 3)).clip(0, 255).astype(np.uint8) for mean, spread in ((90, 9), (150, 15))
     )

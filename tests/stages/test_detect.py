@@ -17,10 +17,12 @@ from stages.lib.anomaly.files import load_anomaly_models, save_anomaly_models
 from stages.lib.backbone.checkpoint import load_backbone
 from stages.lib.calibration.bundle import load_calibration, sha256
 from stages.lib.detection.detector import Detector
-from stages.lib.detection.observation import look_at
-from stages.lib.detection.verdict import Verdict
+from stages.lib.detection.observation import NoteCode, observe
+from stages.lib.detection.verdict import CANNOT_TELL, Verdict
+from stages.lib.detection.wording import reason
 from stages.lib.errors import InputError
 from stages.lib.files import write_json
+from stages.lib.reasons import VideoReject
 from tests.helpers.pipeline import read_json, run
 from tests.helpers.videos import face_frames, noise_frames, portrait, write_video
 
@@ -41,7 +43,7 @@ def detector(ran) -> Detector:
 
 
 def _judge(detector: Detector, path: Path, **options: float) -> Verdict:
-    return detector.judge(look_at(path.name, path, detector.calibration, **options), 0.05)
+    return detector.judge(observe(path.name, path, detector.calibration, **options), 0.05)
 
 
 @pytest.mark.parametrize("name", ["demo", "messy"])
@@ -119,7 +121,7 @@ def _headless(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "reason", "words"),
+    ("name", "make", "code", "words"),
     [
         ("text.mp4", lambda path: path.write_text("not a video\n" * 100), "unreadable", "another kind of file, or damaged"),
         ("empty.mp4", lambda path: path.touch(), "empty_file", "empty"),
@@ -131,42 +133,48 @@ def _headless(path: Path) -> None:
         ("gone.mp4", lambda path: None, "missing_file", "no such file"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_judged_says_why(detector, tmp_path, name, make, reason, words):
+def test_what_cannot_be_judged_says_why(detector, tmp_path, name, make, code, words):
     make(tmp_path / name)
     verdict = _judge(detector, tmp_path / name)
-    assert (verdict.decision, verdict.reject_reason, verdict.anomaly_score) == ("cannot tell", reason, None)
-    assert words in verdict.reason
+    assert (verdict.decision, verdict.reject_reason, verdict.anomaly_score) == (CANNOT_TELL, code, None)
+    assert words in reason(verdict, detector.calibration)
 
 
 def test_a_truncated_video_is_judged_by_what_is_there_and_said_to_be(detector, tmp_path):
     _truncated(tmp_path / "v.avi")
     verdict = _judge(detector, tmp_path / "v.avi")
-    assert verdict.anomaly_score is not None and "ends early" in verdict.seen.notes[0]
+    assert verdict.anomaly_score is not None and [note.code for note in verdict.notes] == [NoteCode.TRUNCATED]
 
 
 def test_a_large_video_is_judged(detector, tmp_path):
     write_video(tmp_path / "v.mp4", [cv2.resize(frame, (3840, 2160)) for frame in face_frames(8, (240, 426))])
     verdict = _judge(detector, tmp_path / "v.mp4")
-    assert verdict.seen.extracted["width"] == 3840 and verdict.n_faces == 8 and verdict.anomaly_score is not None
+    assert verdict.observation.extracted.width == 3840 and verdict.n_faces == 8 and verdict.anomaly_score is not None
 
 
-def test_several_people_are_noted(detector, tmp_path):
+def _codes(detector: Detector, path: Path) -> set[NoteCode]:
+    return {note.code for note in _judge(detector, path).notes}
+
+
+def test_several_faces_in_view_are_noted(detector, tmp_path):
     beside = [np.hstack([frame, frame[:, 10:250]]) for frame in face_frames(20)]
-    assert any(
-        "More than one face is in view" in note
-        for note in _judge(detector, write_video(tmp_path / "a.mp4", beside)).seen.notes
-    )
+    assert NoteCode.SEVERAL_FACES in _codes(detector, write_video(tmp_path / "a.mp4", beside))
+
+
+def test_other_people_are_noted(detector, tmp_path):
     tinted = [np.clip(frame * (0.3, 0.8, 1.6), 0, 255).astype(np.uint8) for frame in face_frames(10)]
-    notes = _judge(detector, write_video(tmp_path / "b.mp4", face_frames(10) + tinted)).seen.notes
-    assert any("may not all be one person's" in note for note in notes)
-    notes = _judge(detector, write_video(tmp_path / "c.mp4", face_frames(20))).seen.notes
-    assert not any("person" in note or "in view" in note for note in notes)
+    assert NoteCode.OTHER_PEOPLE in _codes(detector, write_video(tmp_path / "b.mp4", face_frames(10) + tinted))
+
+
+def test_one_person_is_no_reason_for_a_note_on_people(detector, tmp_path):
+    codes = _codes(detector, write_video(tmp_path / "c.mp4", face_frames(20)))
+    assert not codes & {NoteCode.SEVERAL_FACES, NoteCode.OTHER_PEOPLE}
 
 
 def test_a_video_that_is_too_long_is_not_decoded(detector, tmp_path):
     path = write_video(tmp_path / "v.mp4", face_frames(50))
     verdict = _judge(detector, path, max_seconds=1.9)
-    assert (verdict.reject_reason, verdict.seen.extracted["n_decoded"]) == ("too_long", 0)
+    assert (verdict.reject_reason, verdict.observation.extracted.n_decoded) == ("too_long", 0)
     assert _judge(detector, path, max_seconds=2.1).anomaly_score is not None
 
 
@@ -174,8 +182,8 @@ def test_a_model_calibrated_on_one_video_scores_but_does_not_decide(ran, detecto
     one = detector.calibration.validation.model_copy(update={"scores": [1.0]})
     uncalibrated = Detector(ran / "models", detector.calibration.model_copy(update={"validation": one}))
     verdict = _judge(uncalibrated, ran / "inputs/messy/good.mp4")
-    assert (verdict.decision, verdict.reject_reason) == ("cannot tell", "uncalibrated")
-    assert verdict.anomaly_score is not None and "fewer than two real videos" in verdict.reason
+    assert (verdict.decision, verdict.reject_reason) == (CANNOT_TELL, VideoReject.UNCALIBRATED)
+    assert verdict.anomaly_score is not None and "fewer than two real videos" in reason(verdict, detector.calibration)
 
 
 def test_of_a_folder_of_50_mixed_files_none_is_lost(ran, tmp_path):
@@ -279,10 +287,9 @@ def test_an_anomaly_model_of_another_backbone_or_kind_is_an_error(ran, tmp_path)
 
 def test_loading_a_backbone_never_asks_a_hub(ran, tmp_path):
     import safetensors.torch
-    import torch
 
     tensors = safetensors.torch.load_file(ran / "models/backbone.safetensors")
     config = {"name": "hf-hub:somebody/model", "input_size": 64, "embedding_dim": 512}
     safetensors.torch.save_file(tensors, tmp_path / "b.safetensors", metadata={"config": json.dumps(config)})
     with pytest.raises(InputError, match="hf-hub:somebody/model"):
-        load_backbone(tmp_path / "b.safetensors", torch.device("cpu"))
+        load_backbone(tmp_path / "b.safetensors", "cpu")

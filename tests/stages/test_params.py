@@ -1,13 +1,15 @@
 """params.yaml: what each mistake says, and that presets and defaults are valid."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from stages.lib.errors import InputError
-from stages.lib.evaluation.paper import benchmark
-from stages.params import apply_presets, load_params
+from stages.lib.evaluation.paper import paper_dataset
+from stages.params import apply_presets, documentation, load_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,6 +95,17 @@ def test_mistakes_are_named_with_their_remedy(tmp_path, change, message):
     assert message in str(error.value)
 
 
+def test_loading_params_imports_nothing_heavy():
+    code = "import sys; from stages.params import load_params; load_params(); "
+    code += "print(sorted({'torch', 'cv2', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_page_of_params_is_up_to_date():
+    assert (ROOT / "docs/params.md").read_text(encoding="utf-8") == documentation(), "out of date: run `make docs`"
+
+
 def test_every_mistake_is_reported_at_once(tmp_path):
     with pytest.raises(InputError) as error:
         load_params(_write(tmp_path, lambda p: (p.update(fusion="x"), p["train"].update(epochs=0))))
@@ -155,7 +168,7 @@ def test_protocols_are_the_papers_and_go_with_its_settings(tmp_path, protocol, t
     path = _write(tmp_path)
     apply_presets([ROOT / "presets/paper.yaml", ROOT / f"presets/{protocol}.yaml"], path)
     params = load_params(path)
-    benchmarks = {name: benchmark(one.layout, one.quality) for name, one in params.datasets.items()}
+    benchmarks = {name: paper_dataset(one.layout, one.quality) for name, one in params.datasets.items()}
     assert set(benchmarks.values()) == tested and benchmarks[params.train_dataset] == trained_on
     training = params.datasets[params.train_dataset]
     assert {"train", "val"} <= set(training.reals) and all("test" in one.fakes for one in params.datasets.values())

@@ -5,6 +5,7 @@ anomaly score is its negated log-likelihood; where the model has no likelihood (
 ``score_samples`` takes that place.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,9 +59,10 @@ def anomaly_scores(model: Pipeline, vectors: np.ndarray) -> np.ndarray:
 
 def rows_by_video(video_ids: np.ndarray) -> Iterator[tuple[str, slice]]:
     """(video_id, its rows) of each video of a table in which each video's rows follow each other."""
-    starts = np.flatnonzero(np.r_[True, video_ids[1:] != video_ids[:-1]]) if len(video_ids) else np.empty(0, np.int64)
-    for start, end in zip(starts, [*starts[1:], len(video_ids)], strict=True):
-        yield str(video_ids[start]), slice(int(start), int(end))
+    changes = np.flatnonzero(video_ids[1:] != video_ids[:-1]) + 1
+    for start, end in itertools.pairwise([0, *changes.tolist(), len(video_ids)]):
+        if end > start:
+            yield str(video_ids[start]), slice(start, end)
 
 
 def score_table(

@@ -16,24 +16,33 @@ _EYES_AT = np.array([SIZE / 2, 0.40 * SIZE])
 _EYE_DISTANCE = 62.0  # px: the Haar box is then about 160 px, the crop about 210
 _GRID = 64  # the warp is solved on this many points a side and interpolated between
 
-# Landmarks placed by hand on the portraits, in their pixels.
-_ASTRONAUT = """182,102 182,113 183,124 183.5,135.5 186.5,147 193,158 201.5,168 213,175.5 225,178 238,175.5 248,169
+
+def _points(text: str) -> np.ndarray:
+    return np.array([pair.split(",") for pair in text.split()], np.float64)
+
+
+# Landmarks placed by hand on the portraits, float64 (68, 2), in their pixels.
+ASTRONAUT = _points(
+    """182,102 182,113 183,124 183.5,135.5 186.5,147 193,158 201.5,168 213,175.5 225,178 238,175.5 248,169
 255,160.5 261.5,149 265,138 268,127 269.5,115.5 270.5,104 190,91 195,89 201.5,89 208,90 213.5,92
 238,93.5 243,92.5 249,92 256,92 262,94 226,102 225.5,109 225,117 224.5,123.5 215.5,129 220,130.5 225,131
 229.5,130.5 233.5,129 194.5,101 199.5,98 206,98 211,102 206,104 199.5,104 238.5,103 243,100 249.5,100
 255.5,104 250,106 243.5,106 203,139.5 210,139 218.5,139 223.5,140 228.5,139 236.5,140 243.5,141 238,149
 230,154 223,155 215,153 208,147 205,140.5 218,143 223.5,143.5 229,143 242,141.5 230,149 223,150
 216.5,148.5"""
-_HOPPER = """178,195 180,213.5 183,232 188,250 194,268.5 201.5,290 215.5,311 235,326 264,332.5 293,328 314.5,314
+)
+HOPPER = _points(
+    """178,195 180,213.5 183,232 188,250 194,268.5 201.5,290 215.5,311 235,326 264,332.5 293,328 314.5,314
 328,293 337,271.5 343.5,253 348.5,232 351.5,213.5 353.5,194 185,174 197,166 212,164 227.5,166.5 241,171
 282.5,169.5 296,164 313,160 328,161 342,169.5 265,189 265.5,204.5 266.5,221 267.5,236.5 246,244.5
 256.5,249.5 268,251.5 279.5,249.5 290.5,243.5 206,192 215.5,186 227.5,185.5 237.5,193 227.5,196
 215.5,196 290,190 299,182.5 311.5,181.5 322,188 312,193 300,193 227.5,281 240,276 255,272.5 265.5,274
 276.5,272.5 294.5,275 309,278 296,286 281,291.5 267,292 252,290.5 238,286 229.5,280.5 256.5,279.5
 266.5,280.5 278,279 307,278.5 278,280.5 266.5,281.5 255,280.5"""
+)
 
-# Landmark i of a face is landmark _MIRROR[i] of its mirror image.
-_MIRROR = np.array(
+# Landmark i of a face is landmark MIRROR[i] of its mirror image.
+MIRROR = np.array(
     [
         *range(16, -1, -1),
         *range(26, 16, -1),
@@ -68,7 +77,7 @@ _LOWER_LIP = [55, 56, 57, 58, 59, 65, 66, 67]
 _CORNERS = {48: -1.0, 60: -0.9, 54: 1.0, 64: 0.9}
 
 # The crown and the sides of the head move with it; the picture's border stays where it is.
-_HEAD = _EYES_AT + _EYE_DISTANCE * np.array(
+HEAD = _EYES_AT + _EYE_DISTANCE * np.array(
     [(-1.35, -0.1), (-1.2, -0.9), (-0.6, -1.4), (0, -1.5), (0.6, -1.4), (1.2, -0.9), (1.35, -0.1)]
 )
 _BORDER = np.array(
@@ -84,10 +93,6 @@ class Person:
 
     still: np.ndarray
     landmarks: np.ndarray
-
-
-def _points(text: str) -> np.ndarray:
-    return np.array([pair.split(",") for pair in text.split()], np.float64)
 
 
 def smooth_warp(
@@ -127,7 +132,7 @@ def load_portraits() -> list[Person]:
     portrait: np.ndarray = skimage.data.astronaut()  # type: ignore[no-untyped-call]
     astronaut = cv2.cvtColor(portrait, cv2.COLOR_RGB2BGR)
     portraits = []
-    for image, points in ((astronaut, _points(_ASTRONAUT)), (hopper, _points(_HOPPER))):
+    for image, points in ((astronaut, ASTRONAUT), (hopper, HOPPER)):
         left, right = (points[eye].mean(axis=0) for eye in _EYES)
         (ax, ay), middle = right - left, (left + right) / 2
         k = _EYE_DISTANCE / (ax**2 + ay**2)
@@ -142,7 +147,7 @@ def load_portraits() -> list[Person]:
 
 
 def _mirror(person: Person) -> Person:
-    points = person.landmarks[_MIRROR] * (-1, 1) + (SIZE, 0)
+    points = person.landmarks[MIRROR] * (-1, 1) + (SIZE, 0)
     return Person(np.ascontiguousarray(person.still[:, ::-1]), points)
 
 
@@ -184,7 +189,7 @@ def make_person(portraits: list[Person], rng: np.random.Generator) -> Person:
     # Texture leans further to one portrait than shape does: an even cross-dissolve looks like a double exposure.
     texture = np.clip(0.5 + 1.5 * (weight - 0.5), 0.05, 0.95)
     side = int(SIZE * _OVERSAMPLE)
-    fixed = np.concatenate([_HEAD, _BORDER])
+    fixed = np.concatenate([HEAD, _BORDER])
     stills = [
         smooth_warp(p.still, np.vstack([landmarks, fixed]), np.vstack([p.landmarks, fixed]), _OVERSAMPLE, side)
         for p in portraits
@@ -276,8 +281,8 @@ def posed_points(
     face[_BROWS, 1] -= unit * play.brow[t]
     lids = face[_LOWER_LIDS] - face[_UPPER_LIDS]
     face[_UPPER_LIDS] += 0.6 * play.blink[t] * lids
-    points = np.vstack([face, _HEAD])
-    depth = np.concatenate([_depth(person.landmarks), _depth(_HEAD)])
+    points = np.vstack([face, HEAD])
+    depth = np.concatenate([_depth(person.landmarks), _depth(HEAD)])
     (x, y), z = (points - _EYES_AT).T, depth - 0.5 * unit  # the head turns about a point behind the eyes
     x, z = x * np.cos(play.yaw[t]) + z * np.sin(play.yaw[t]), z * np.cos(play.yaw[t]) - x * np.sin(play.yaw[t])
     y = y * np.cos(play.pitch[t]) - z * np.sin(play.pitch[t])
@@ -289,7 +294,7 @@ def posed_points(
 def render(person: Person, landmarks: np.ndarray, head: np.ndarray) -> np.ndarray:
     """The person's still warped so that its landmarks and head stand at the given points: float32 (SIZE, SIZE, 3)."""
     target = np.vstack([landmarks, head, _BORDER])
-    return smooth_warp(person.still, target, np.vstack([person.landmarks, _HEAD, _BORDER]), _OVERSAMPLE)
+    return smooth_warp(person.still, target, np.vstack([person.landmarks, HEAD, _BORDER]), _OVERSAMPLE)
 
 
 def light_field(play: Performance, t: int) -> np.ndarray:

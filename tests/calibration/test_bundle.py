@@ -1,0 +1,77 @@
+"""The calibration file and the models that it belongs to: what is read, and what is refused."""
+
+import json
+
+import pytest
+
+from stages.lib.calibration.bundle import (
+    ANOMALY_MODEL,
+    BACKBONE,
+    CALIBRATION,
+    load_calibration,
+    read_calibration,
+    sha256,
+)
+from stages.lib.errors import InputError
+from tests.helpers.verdicts import calibration_of, write_models
+
+
+def _written(tmp_path):
+    write_models(tmp_path, calibration_of([1.0, 2.0, 3.0]))
+    return tmp_path / CALIBRATION
+
+
+def test_what_was_written_is_read(tmp_path):
+    assert read_calibration(_written(tmp_path)) == load_calibration(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda content: content.pop("validation"), "validation"),
+        (lambda content: content["validation"].update(scores=["1"]), "validation.scores.0"),
+        (lambda content: content["validation"].update(scores=[float("nan")]), "validation.scores.0"),
+        (lambda content: content.update(fusion="os.system"), "fusion"),
+        (lambda content: content.update(run="me"), "run"),
+        (lambda content: content.update(false_alarm_rate=0), "false_alarm_rate"),
+    ],
+)
+def test_another_content_is_an_error_that_names_the_key(tmp_path, change, where):
+    path = _written(tmp_path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"calibration\.json: not a whole calibration .*\({where}: .*dvc repro"):
+        read_calibration(path)
+
+
+def test_a_truncated_or_missing_file_is_an_error(tmp_path):
+    path = _written(tmp_path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"not a whole calibration"):
+        read_calibration(path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"no such file; run `dvc repro calibrate`"):
+        read_calibration(path)
+
+
+@pytest.mark.parametrize("name", [BACKBONE, ANOMALY_MODEL])
+def test_models_of_another_run_are_an_error_that_names_them(tmp_path, name):
+    _written(tmp_path)
+    (tmp_path / name).write_bytes(b"another")
+    with pytest.raises(InputError, match=rf"{name} is not what calibration.json was made for"):
+        load_calibration(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=rf"no file .*{name}"):
+        load_calibration(tmp_path)
+
+
+def test_another_landmark_model_is_an_error(tmp_path):
+    landmarks = tmp_path / "points.onnx"
+    landmarks.write_bytes(b"one")
+    calibration = calibration_of([1.0, 2.0], landmarks=str(landmarks))
+    write_models(tmp_path, calibration, landmarks=sha256(landmarks))
+    assert load_calibration(tmp_path).faces.landmarks == str(landmarks)
+    landmarks.write_bytes(b"two")
+    with pytest.raises(InputError, match="landmarks is not what"):
+        load_calibration(tmp_path)

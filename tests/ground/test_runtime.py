@@ -1,0 +1,43 @@
+"""How the work is run: workers, the device, and what an error in a worker names."""
+
+import subprocess
+import sys
+
+import pytest
+
+from stages.lib.errors import InputError
+from stages.lib.records import Video
+from stages.lib.runtime import map_videos, pick_device, worker_count
+
+
+def test_an_error_in_a_worker_names_its_video(monkeypatch):
+    monkeypatch.setenv("DIFFFAKE_WORKERS", "1")
+
+    def fail(item):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as error:
+        list(map_videos(fail, [Video("clip 7.mp4", "")], "test"))
+    assert "while processing clip 7.mp4" in error.value.__notes__
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two"])
+def test_workers_that_are_no_count_are_named(monkeypatch, text):
+    monkeypatch.setenv("DIFFFAKE_WORKERS", text)
+    with pytest.raises(InputError, match=f"DIFFFAKE_WORKERS is '{text}', expected a whole number"):
+        worker_count()
+
+
+@pytest.mark.parametrize("text", ["abacus", "cuda:99"])
+def test_a_device_that_cannot_be_used_is_named(monkeypatch, text):
+    monkeypatch.setenv("DIFFFAKE_DEVICE", text)
+    with pytest.raises(InputError, match=f"DIFFFAKE_DEVICE is '{text}', which PyTorch cannot use here"):
+        pick_device()
+
+
+def test_the_cpu_is_picked_without_importing_torch():
+    code = "import sys; from stages.lib.runtime import pick_device; print(pick_device(), 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"DIFFFAKE_DEVICE": "cpu"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["cpu", "False"]
