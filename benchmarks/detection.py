@@ -1,4 +1,5 @@
-"""How long `python -m stages.detect` takes from command to verdict, and how much memory: short, long, large, with and without report.
+"""How long `python -m stages.detect` takes from command to verdict, and how much memory: short, long, large, with and
+without report.
 
     python -m benchmarks.detection
 

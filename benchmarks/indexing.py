@@ -1,4 +1,5 @@
-"""How long indexing takes, first and again: a FaceForensics++ tree of tiny files, one of large ones, a folder of very many.
+"""How long indexing takes, first and again: a FaceForensics++ tree of tiny files, one of large ones, a folder of very
+many.
 
 ``python -m benchmarks.indexing [--videos 1000000]``. Large files are sparse: they show that time doesn't depend on size.
 """
@@ -43,7 +44,8 @@ def _report(what: str, layout: str, root: Path) -> None:
         seconds.append(time.perf_counter() - start)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
-        f"{len(rows)} videos of {what}: {seconds[0]:.1f} s, again {seconds[1]:.1f} s; at most {memory:.1f} GB of memory so far"
+        f"{len(rows)} videos of {what}: {seconds[0]:.1f} s, again {seconds[1]:.1f} s; at most {memory:.1f} GB of "
+        "memory so far"
     )
 
 

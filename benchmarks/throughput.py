@@ -110,7 +110,8 @@ def bench_detection(frames: list[np.ndarray]) -> None:
     )
     same = sum(same_face(detect_face(f), detect_at_full_size(f)) for f in frames)
     print(
-        f"detection at 720p: {ratio:.1f}x faster than plainly at full size (target 3; large faces first alone: {first_only:.1f}x), "
+        f"detection at 720p: {ratio:.1f}x faster than plainly at full size (target 3; large faces first alone: "
+        f"{first_only:.1f}x), "
         f"the same face in {same} of {len(frames)} frames (target 99 %)"
     )
 

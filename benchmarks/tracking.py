@@ -1,7 +1,7 @@
 """Does ``faces.select: track`` ever mix two people? Videos made of pairs of people of a ``manifest`` dataset.
 
-``python -m benchmarks.tracking FOLDER``. Of each real video and the one seven further on: side by side, either larger in turn, and
-one after the other (a cut); each as filmed, and with the second's colours matched to the first's.
+``python -m benchmarks.tracking FOLDER``. Of each real video and the one seven further on: side by side, either larger
+in turn, and one after the other (a cut); each as filmed, and with the second's colours matched to the first's.
 """
 
 import argparse
@@ -83,7 +83,8 @@ def main() -> None:
                 lost, found_of_one = lost + visible - len(chosen), found_of_one + visible
             how = f"{arrange.__name__.strip('_')}, colours {'matched' if matched else 'as filmed'}"
             print(
-                f"{how}: {len(videos)} videos; two people mixed in {mixed} by tracking, in {largest_mixed} by the largest "
+                f"{how}: {len(videos)} videos; two people mixed in {mixed} by tracking, in {largest_mixed} by the "
+                "largest "
                 f"face; {lost} of {found_of_one} frames lost"
             )
 

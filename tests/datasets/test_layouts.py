@@ -1,4 +1,6 @@
-"""The benchmarks' layouts on miniature trees: what they index, and what they say of wrong, partial and mislabelled trees."""
+"""The benchmarks' layouts on miniature trees: what they index, and what they say of wrong, partial and mislabelled
+trees.
+"""
 
 import json
 from collections import Counter
@@ -153,21 +155,32 @@ def _add(path: str):
         ("ffpp", _replace("test.json", '["030", "031"]', '["030"]'), r"expected pairs of ids .* found \['030'\]"),
         ("ffpp", _replace("test.json", "[[", "{[["), "test.json: not a readable JSON file"),
         ("ffpp", _replace("test.json", '[["030", "031"], ', '["030", '), "test.json: not a JSON list of lists"),
-        ("dfdc_preview", _replace("dataset.json", '{"label": "real", "set": "train"}', '"real"'), "not a JSON dict of dicts"),
+        ("dfdc_preview", _replace("dataset.json", '{"label": "real", "set": '
+            '"train"}', '"real"'), "not a JSON dict of dicts"),
         ("ffpp", _add("original_sequences/youtube/raw/videos/555.mp4"), "1 videos are in none of the dataset's lists"),
         ("ffpp", _add("manipulated_sequences/FaceSwap/raw/videos/000_010.mp4"), "FaceSwap/raw/videos/000_010.mp4"),
-        ("celebdf", _replace("List_of_testing_videos.txt", "0 Celeb-syn", "1 Celeb-syn"), "line 3: .* is labelled 1, but 1 is real"),
-        ("celebdf", _replace("List_of_testing_videos.txt", "YouTube-real/", "Vimeo/"), "line 2: found '1 Vimeo/00005.mp4', expected"),
-        ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "000_M101"), "test.txt, line 1: 000 is also in train.txt"),
-        ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "M101"), "found 'M101.mp4', expected <target>_<actor>"),
+        ("celebdf", _replace("List_of_testing_videos.txt", "0 Celeb-syn", "1 "
+            "Celeb-syn"), "line 3: .* is labelled 1, but 1 is real"),
+        ("celebdf", _replace("List_of_testing_videos.txt", "YouTube-real/", "Vimeo/"), "line 2: found '1 "
+            "Vimeo/00005.mp4', expected"),
+        ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "000_M101"), "test.txt, line 1: 000 is also "
+            "in train.txt"),
+        ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "M101"), "found 'M101.mp4', expected "
+            "<target>_<actor>"),
         ("deeperforensics", _add("manipulated_videos/end_to_end/777_M101.mp4"), "in none of the dataset's lists"),
-        ("forgerynet", _replace("Validation/video_list.txt", "1 1 3", "0 1 3"), "binary label 0 contradicts 16-way label 3"),
-        ("forgerynet", _replace("Validation/video_list.txt", "0 90 0 0 0 0", "0 90 0 0"), "expected <segments> <video>"),
-        ("dfdc", _replace("test/labels.csv", "ddd.mp4,1", "ddd.mp4,FAKE"), "expected columns filename,label with label 0"),
-        ("dfdc", _replace("dfdc_train_part_0/metadata.json", "REAL", "GENUINE"), "label of aaa.mp4 is 'GENUINE', expected FAKE or REAL"),
+        ("forgerynet", _replace("Validation/video_list.txt", "1 1 3", "0 1 3"), "binary label 0 contradicts 16-way "
+            "label 3"),
+        ("forgerynet", _replace("Validation/video_list.txt", "0 90 0 0 0 0", "0 90 0 "
+            "0"), "expected <segments> <video>"),
+        ("dfdc", _replace("test/labels.csv", "ddd.mp4,1", "ddd.mp4,FAKE"), "expected columns filename,label with label "
+            "0"),
+        ("dfdc", _replace("dfdc_train_part_0/metadata.json", "REAL", "GENUINE"), "label of aaa.mp4 is 'GENUINE', "
+            "expected FAKE or REAL"),
         ("dfdc", _add("dfdc_train_part_0/zzz.mp4"), "in none of the dataset's lists .*metadata.json"),
-        ("dfdc_preview", _replace("dataset.json", '"label": "fake"', '"label": "real"'), "only original_videos/ holds reals"),
-        ("dfdc_preview", _replace("dataset.json", '"set": "test"', '"set": "dev"'), "set 'dev', expected real or fake, train or test"),
+        ("dfdc_preview", _replace("dataset.json", '"label": "fake"', '"label": '
+            '"real"'), "only original_videos/ holds reals"),
+        ("dfdc_preview", _replace("dataset.json", '"set": "test"', '"set": '
+            '"dev"'), "set 'dev', expected real or fake, train or test"),
         ("ffiw", _remove("target/val/videos/003.mp4"), "target/val: no videos, nor in target/val/videos"),
         ("df40_ff", _remove("FaceForensics++/test.json"), "no test.json"),
     ],
@@ -202,7 +215,7 @@ def test_a_method_that_is_not_there_is_warned_of_and_counted(tmp_path):
 
 def test_a_known_file_is_fingerprinted_again_only_when_its_state_changes(tmp_path, monkeypatch):
     root, read = _tree(tmp_path, "celebdf"), []
-    import stages.lib.index as index
+    import stages.lib.datasets.index as index
 
     real_fingerprint = index.fingerprint
     monkeypatch.setattr(index, "fingerprint", lambda path: read.append(path.name) or real_fingerprint(path))

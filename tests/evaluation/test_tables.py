@@ -35,7 +35,7 @@ def test_ours_stands_beside_the_papers_with_dashes_where_it_has_none():
     results = {"sub": [_run(0.7), _run(0.8)], "other": [_run(0.7), _run(None)]}
     text = render(table, results, {"celebdf": "celebdf", "mine": None})
     assert text.splitlines()[2:] == [
-        "| | celebdf: all | mine: all |",
+        "|  | celebdf: all | mine: all |",
         "| --- | --- | --- |",
         "| sub | 75.0 ± 5.0 (75.1) | 50.0 ± 0.0 (–) |",
         "| other | 25.0 ± 0.0 (–) | 100.0 ± 0.0 (–) |",

@@ -52,7 +52,9 @@ def _tensor_type(name: str, shape: tuple[int, ...]) -> bytes:
 
 
 def write_onnx(path: Path, bias: np.ndarray) -> Path:
-    """A minimal ONNX file, by the format's own wire encoding: GlobalAveragePool, then Gemm with zero weights and ``bias``."""
+    """A minimal ONNX file, by the format's own wire encoding: GlobalAveragePool, then Gemm with zero weights and
+    ``bias``.
+    """
 
     def initializer(name: str, array: np.ndarray) -> bytes:
         dims = b"".join(_field(1, n) for n in array.shape)

@@ -131,7 +131,7 @@ def test_a_folder_of_frames_is_a_video(tmp_path):
     assert [row["frame_index"] for row in video.frames] == [2, 6, 10, 14, 18]
     assert [row["time_s"] for row in video.frames] == pytest.approx([n / 25 for n in (2, 6, 10, 14, 18)])
     frames = [decompress_frame(row["zstd"], row["height"], row["width"]) for row in video.frames]
-    assert [frame.image.mean() / 2 for frame in frames] == [2, 6, 10, 14, 18]  # PNG has no loss
+    assert [frame.mean() / 2 for frame in frames] == [2, 6, 10, 14, 18]  # PNG has no loss
     assert (video.n_decoded, video.width, video.height, video.reject_reason) == (20, 96, 64, None)
 
 

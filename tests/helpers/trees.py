@@ -1,7 +1,7 @@
 """Miniature trees of the benchmarks, laid out as their authors distribute them.
 
-Each builder takes a root and ``put(path)``, which makes one video (or any file) there, and returns nothing: what is in the
-tree is in its lists. FaceForensics++ has 4 train, 2 val and 4 test originals.
+Each builder takes a root and ``put(path)``, which makes one video (or any file) there, and returns nothing: what is in
+the tree is in its lists. FaceForensics++ has 4 train, 2 val and 4 test originals.
 """
 
 import json

@@ -48,7 +48,9 @@ def write_models(folder: Path, calibration: Calibration, **digests: str) -> None
 
 
 def observation_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float = 100.0) -> Observation:
-    """What decoding and cropping might have given of a video: noise for faces, the last ``dropped`` frames without one."""
+    """What decoding and cropping might have given of a video: noise for faces, the last ``dropped`` frames without
+    one.
+    """
     crops = np.random.default_rng(0).integers(0, 255, (n_faces, FACE_SIZE, FACE_SIZE, 3), np.uint8)
     box = np.array([10.0, 10.0, face_px, face_px])
     faces = [Face(5 * i, i / 5, None, box) for i in range(n_faces)]

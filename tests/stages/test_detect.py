@@ -123,10 +123,12 @@ def _headless(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "code", "words"),
     [
-        ("text.mp4", lambda path: path.write_text("not a video\n" * 100), "unreadable", "another kind of file, or damaged"),
+        ("text.mp4", lambda path: path.write_text("not a video\n" * 100), "unreadable", "another kind of file, or "
+            "damaged"),
         ("empty.mp4", lambda path: path.touch(), "empty_file", "empty"),
         ("headless.mp4", _headless, "unreadable", "damaged"),
-        ("three.mp4", lambda path: write_video(path, face_frames(3)), "too_few_faces", "found in 3 of 3 frames looked at, and 4"),
+        ("three.mp4", lambda path: write_video(path, face_frames(3)), "too_few_faces", "found in 3 of 3 frames looked "
+            "at, and 4"),
         ("none.mp4", lambda path: write_video(path, noise_frames(20)), "no_face", "no frontal face"),
         ("still.jpg", _still, "single_frame", "a single image"),
         ("still.png", _still, "single_frame", "a single image"),

@@ -35,7 +35,8 @@ def test_shipped_params_are_valid_and_immutable():
     [
         (
             lambda p: p.update(fusion="sub4"),
-            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single', 'joint' or 'appearance'; did you mean 'sub'?",
+            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single', 'joint' or 'appearance'; did you "
+            "mean 'sub'?",
         ),
         (
             lambda p: p["frames"].update(per_vdieo=3),
@@ -71,7 +72,8 @@ def test_shipped_params_are_valid_and_immutable():
         (lambda p: p["datasets"]["demo"].update(fakes=["dev"]), "datasets.demo.fakes.0: found 'dev', expected 'train'"),
         (
             lambda p: p["synthesis"].update(schemes=["globl"]),
-            "synthesis.schemes.globl.[key]: found 'globl', expected 'global', 'eyes', 'mouth' or 'jawline'; did you mean 'global'?",
+            "synthesis.schemes.globl.[key]: found 'globl', expected 'global', 'eyes', 'mouth' or 'jawline'; did you "
+            "mean 'global'?",
         ),
         (
             lambda p: p["synthesis"].update(schemes=["eyes", "eyes"]),
