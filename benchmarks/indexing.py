@@ -1,7 +1,6 @@
-"""How long indexing takes, first and again: a FaceForensics++ tree of tiny files, one of large ones, a folder of very
-many.
+"""How long indexing takes, first and again: FaceForensics++ trees of tiny and large files, a folder of very many.
 
-``python -m benchmarks.indexing [--videos 1000000]``. Large files are sparse: they show that time doesn't depend on size.
+``python -m benchmarks.indexing [--videos 1000000]``. Large files are sparse.
 """
 
 import argparse
@@ -14,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.lib.datasets.index import add_fingerprints, index_dataset
-from stages.lib.tables import SEEN
+from stages.lib.tables import FILE_STATES
 from tests.helpers import trees
 
 IDS = [f"{n:03d}" for n in range(1000)]
@@ -37,10 +36,10 @@ def _manifest(root: Path, n_videos: int) -> None:
 
 
 def _report(what: str, layout: str, root: Path) -> None:
-    seen, seconds = pd.DataFrame(columns=SEEN.names), []
+    states, seconds = pd.DataFrame(columns=FILE_STATES.names), []
     for _ in range(2):
         start = time.perf_counter()
-        rows, seen = add_fingerprints(index_dataset(layout, root), root, seen)
+        rows, states = add_fingerprints(index_dataset(layout, root), root, states)
         seconds.append(time.perf_counter() - start)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(

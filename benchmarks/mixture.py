@@ -10,9 +10,10 @@ import warnings
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from stages.lib.anomaly.estimators import ANOMALY_MODELS
-from stages.lib.anomaly.fitting import fit_anomaly_model, fit_on_device, gpu
+from stages.lib.anomaly.estimators import ESTIMATORS
+from stages.lib.anomaly.fitting import fit_anomaly_model, fit_on_device
 from stages.lib.anomaly.settings import AnomalyModelSettings
+from stages.lib.runtime import pick_device
 from stages.params import load_params
 
 
@@ -25,7 +26,7 @@ def seconds_per_iteration(vectors: np.ndarray, settings: AnomalyModelSettings, d
     """The cost of one more EM iteration: a fit of three against a fit of one."""
     times = []
     for iterations in (1, 3):
-        mixture = ANOMALY_MODELS["gmm"](settings, 0).set_params(max_iter=iterations, tol=0)
+        mixture = ESTIMATORS["gmm"].build(settings, 0).set_params(max_iter=iterations, tol=0)
         start = time.perf_counter()
         if device:
             fit_on_device(make_pipeline(mixture), vectors, device)
@@ -50,7 +51,7 @@ def main() -> None:
     start = time.perf_counter()
     fit_anomaly_model(vectors.astype(np.float32), _settings(covariance="full", pca=256, components=1), 0)
     print(f"PCA to 256 and a fit of one component, once: {time.perf_counter() - start:.1f} s")
-    if device := gpu():
+    if (device := pick_device()) != "cpu":
         cost = seconds_per_iteration(vectors, _settings(covariance="full"), device)
         print(f"full covariance, {device}: {cost:.2f} s, {base / cost:.0f} times as fast")
     else:

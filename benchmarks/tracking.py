@@ -12,9 +12,10 @@ import numpy as np
 
 from stages.lib.datasets.index import index_dataset
 from stages.lib.faces.detector import detect_faces
-from stages.lib.faces.tracking import follow_person, person_look
+from stages.lib.faces.tracking import follow_person, head_colours
 from stages.lib.frames.extraction import extract_frames
-from stages.lib.frames.storage import decompress_frame
+from stages.lib.frames.storage import decompressed
+from stages.lib.pseudo_fakes.synthesis import match_colour
 from stages.lib.records import REAL
 from stages.lib.runtime import progress
 
@@ -22,20 +23,18 @@ N_FRAMES, HEIGHT = 20, 360
 
 
 def _frames(path: Path) -> list[np.ndarray]:
-    rows = extract_frames(path, N_FRAMES).frames
-    frames = [decompress_frame(row["zstd"], row["height"], row["width"]) for row in rows]
+    frames = [frame.image for frame in decompressed(extract_frames(path, N_FRAMES).frames)]
     scale = HEIGHT / frames[0].shape[0]
     return [cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for frame in frames]
 
 
 def _colours_of(frames: list[np.ndarray], model: np.ndarray) -> list[np.ndarray]:
-    """The frames with the model's means and deviations in CIELAB."""
-    wanted = cv2.cvtColor(model, cv2.COLOR_BGR2LAB).astype(float)
+    """The frames with the model's means and deviations of colour."""
     matched = []
     for frame in frames:
-        lab = cv2.cvtColor(frame, cv2.COLOR_BGR2LAB).astype(float)
-        lab = (lab - lab.mean(axis=(0, 1))) / lab.std(axis=(0, 1)) * wanted.std(axis=(0, 1)) + wanted.mean(axis=(0, 1))
-        matched.append(cv2.cvtColor(lab.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2BGR))
+        everywhere = np.ones(frame.shape[:2], np.float32)
+        target = cv2.resize(model, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_AREA)
+        matched.append(match_colour(frame[..., ::-1].copy(), target[..., ::-1].copy(), everywhere)[..., ::-1].copy())
     return matched
 
 
@@ -69,14 +68,14 @@ def main() -> None:
                 b = videos[(at + 7) % len(videos)]
                 frames = arrange(a, _colours_of(b, a[0]) if matched else b)
                 boxes = [detect_faces(frame, 960) for frame, _ in frames]
-                looks = [
-                    [person_look(frame, box) for box in found] for (frame, _), found in zip(frames, boxes, strict=True)
+                colours = [
+                    [head_colours(frame, box) for box in found] for (frame, _), found in zip(frames, boxes, strict=True)
                 ]
                 who = [
                     [box[0] + box[2] / 2 > edge for box in found]
                     for (_, edge), found in zip(frames, boxes, strict=True)
                 ]
-                chosen = [who[t][c] for t, c in enumerate(follow_person(boxes, looks)) if c is not None]
+                chosen = [who[t][c] for t, c in enumerate(follow_person(boxes, colours)) if c is not None]
                 mixed += len(set(chosen)) > 1
                 largest_mixed += len({people[0] for people in who if people}) > 1
                 visible = sum(max(set(chosen), key=chosen.count) in people for people in who)
@@ -84,8 +83,7 @@ def main() -> None:
             how = f"{arrange.__name__.strip('_')}, colours {'matched' if matched else 'as filmed'}"
             print(
                 f"{how}: {len(videos)} videos; two people mixed in {mixed} by tracking, in {largest_mixed} by the "
-                "largest "
-                f"face; {lost} of {found_of_one} frames lost"
+                f"largest face; {lost} of {found_of_one} frames lost"
             )
 
 

@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 from stages.cli import run
 from stages.detect import NOT_ALL_SCORED, printable
 from stages.lib.calibration.bundle import Calibration, load_calibration
-from stages.lib.calibration.wording import limits, what_a_verdict_rests_on
+from stages.lib.detection.wording import limits, what_a_verdict_rests_on
 from stages.lib.errors import InputError
 
 _WAITING = 4  # requests that may wait for a free place; further ones are told to come back

@@ -19,7 +19,7 @@ from stages.lib.calibration.bundle import (
     package_versions,
 )
 from stages.lib.calibration.thresholds import FEWEST_REALS
-from stages.lib.calibration.wording import what_a_verdict_rests_on
+from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.files import write_json
 from stages.lib.records import REAL
 from stages.lib.tables import FACES, FACES_TABLE, PAIR_SCORES, SCORES, read_table, vectors

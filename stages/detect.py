@@ -23,12 +23,17 @@ from tqdm import tqdm
 from stages.cli import run
 from stages.lib.calibration.bundle import Calibration, load_calibration, package_versions
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
-from stages.lib.calibration.wording import limits, what_a_verdict_rests_on
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.json_report import verdict_as_json
 from stages.lib.detection.observation import Observation, observe
 from stages.lib.detection.verdict import Verdict
-from stages.lib.detection.wording import note_in_words, verdict_in_words, version_warnings
+from stages.lib.detection.wording import (
+    limits,
+    note_in_words,
+    verdict_in_words,
+    version_warnings,
+    what_a_verdict_rests_on,
+)
 from stages.lib.errors import InputError
 from stages.lib.files import json_text, write_text
 from stages.lib.runtime import map_videos
@@ -38,7 +43,7 @@ NOT_ALL_SCORED = 2
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments end with 1, as all bad input: 2, which argparse takes, says here that some videos weren't
+    """Wrong arguments end with 1, as all bad input: 2, which argparse takes, means here that some videos weren't
     scored.
     """
 
@@ -52,7 +57,7 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share between 0 and 1, such as 0.05")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a rate between 0 and 1, such as 0.05")
     return rate
 
 
@@ -79,7 +84,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _listed(paths: list[Path], are_frames: bool) -> Iterator[Path]:
-    """Every file that is asked for: of folders all below them but hidden ones, which are counted and said."""
+    """Every file that is asked for: of folders all below them but hidden ones, which are counted and reported."""
     for path in paths:
         if not path.is_dir() or are_frames:
             yield path

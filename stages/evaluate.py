@@ -9,8 +9,8 @@ import pandas as pd
 
 from stages.cli import parse_paths, run
 from stages.lib.calibration.bundle import Calibration, package_versions, read_calibration
-from stages.lib.calibration.wording import what_a_verdict_rests_on
 from stages.lib.datasets.paper_splits import completeness
+from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.evaluation.alarms import alarm_rows, alarms
 from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
 from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE

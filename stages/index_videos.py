@@ -1,4 +1,4 @@
-"""index_videos: turn a dataset's root folder into one row per video, and say what of it is there.
+"""index_videos: turn a dataset's root folder into one row per video, and report what is missing.
 
 It runs at every `dvc repro`, to notice new, changed and removed videos; ``--seen`` keeps the state of each file, so
 that only new and changed ones are read. Where the index comes out as before, nothing after it runs.

@@ -13,31 +13,31 @@ from stages.lib.errors import InputError
 from tests.helpers.params import anomaly_model_settings
 
 
-def vectors(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((n, 2)).astype(np.float32)
-
-
 @pytest.mark.parametrize("kind", ESTIMATORS)
-def test_same_seed_same_bytes(tmp_path, kind):
+def test_same_seed_same_bytes(tmp_path, mixture, kind):
     for name in "ab":
-        model = fit_anomaly_model(vectors(500), anomaly_model_settings(kind=kind), seed=3)
-        other = fit_anomaly_model(vectors(400), anomaly_model_settings(), seed=1)
+        model = fit_anomaly_model(mixture(500), anomaly_model_settings(kind=kind), seed=3)
+        other = fit_anomaly_model(mixture(400), anomaly_model_settings(), seed=1)
         save_anomaly_models(tmp_path / name, {PAIR_MODEL: model, FRAME_MODEL: other})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
-def test_a_loaded_model_gives_the_same_scores(tmp_path, kind):
-    model = fit_anomaly_model(vectors(500), anomaly_model_settings(kind=kind), seed=3)
-    save_anomaly_models(tmp_path / "m", {PAIR_MODEL: model, FRAME_MODEL: model})
+def test_a_loaded_model_gives_the_same_scores(tmp_path, mixture, kind):
+    model = fit_anomaly_model(mixture(500), anomaly_model_settings(kind=kind), seed=3)
+    other = fit_anomaly_model(mixture(400), anomaly_model_settings(), seed=1)
+    save_anomaly_models(tmp_path / "m", {PAIR_MODEL: model, FRAME_MODEL: other})
     loaded = load_anomaly_models(tmp_path / "m")[PAIR_MODEL]
-    np.testing.assert_array_equal(anomaly_scores(loaded, vectors(50, 2)), anomaly_scores(model, vectors(50, 2)))
+    np.testing.assert_array_equal(anomaly_scores(loaded, mixture(50, 2)), anomaly_scores(model, mixture(50, 2)))
+
+
+def test_a_missing_file_is_an_error_that_says_how_to_make_it(tmp_path):
+    with pytest.raises(InputError, match="no such file; run `dvc repro fit_anomaly_model`"):
+        load_anomaly_models(tmp_path / "model.skops")
 
 
 def test_a_damaged_file_is_a_clear_error(tmp_path):
     path = tmp_path / "model.skops"
-    with pytest.raises(InputError, match="no such file; run `dvc repro fit_anomaly_model`"):
-        load_anomaly_models(path)
     path.write_bytes(b"PK not a zip")
     with pytest.raises(InputError, match="not a whole anomaly model"):
         load_anomaly_models(path)

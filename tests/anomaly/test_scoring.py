@@ -40,18 +40,24 @@ def test_a_video_without_pairs_has_a_reason_instead_of_a_score(n_faces, extracti
     assert (score.anomaly_score, score.reject_reason, len(score.pair_scores)) == (None, reason, 0)
 
 
-def test_the_rows_of_each_video_are_a_slice():
-    found = list(rows_by_video(np.array(["b", "b", "a"])))
-    assert found == [("b", slice(0, 2)), ("a", slice(2, 3))]
-    assert list(rows_by_video(np.array([], str))) == []
+@pytest.mark.parametrize(
+    ("video_ids", "rows"),
+    [(["b", "b", "a"], [("b", slice(0, 2)), ("a", slice(2, 3))]), (["a"], [("a", slice(0, 1))]), ([], [])],
+)
+def test_the_rows_of_each_video_are_a_slice(video_ids, rows):
+    assert list(rows_by_video(np.array(video_ids, str))) == rows
 
 
 def test_a_videos_scores_do_not_depend_on_the_others():
     rng = np.random.default_rng(0)
-    model = fit_anomaly_model(rng.standard_normal((300, 64), np.float32), anomaly_model_settings(), seed=0)
-    vectors = rng.standard_normal((90, 64), np.float32)
-    alone = score_video(model, vectors[30:60], n_faces=9)
-    np.testing.assert_array_equal(alone.pair_scores, anomaly_scores(model, vectors[30:60].copy()))
+    settings = anomaly_model_settings(covariance="diag")
+    model = fit_anomaly_model(rng.standard_normal((300, 64), np.float32), settings, seed=0)
+    vectors, ids = rng.standard_normal((90, 64), np.float32), np.repeat(["a", "b", "c"], 30)
+    for video, rows in rows_by_video(ids):
+        alone = anomaly_scores(model, np.array([v for v, of in zip(vectors, ids, strict=True) if of == video]))
+        together = score_video(model, vectors[rows], n_faces=9)
+        np.testing.assert_array_equal(together.pair_scores, alone, err_msg=video)
+        assert together.anomaly_score == pd.DataFrame({"of": video, "s": alone}).groupby("of")["s"].mean().item(), video
 
 
 @pytest.fixture

@@ -42,9 +42,15 @@ EXPECTED = {
     "ffpp": {("train", "real"): 4, ("val", "real"): 2, ("test", "real"): 4}
     | {(split, m): n for split, n in (("train", 4), ("val", 2), ("test", 4))
        for m in ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")},
-    "faceshifter": {(split, m): n for split, n in (("train", 4), ("val", 2), ("test", 4)) for m in ("real", "FaceShifter")},
-    "celebdf": {("train", "real"): 2, ("test", "real"): 2, ("train", "Celeb-synthesis"): 1, ("test", "Celeb-synthesis"): 1},
-    "deeperforensics": {(split, m): n for split, n in (("train", 1), ("val", 1), ("test", 2)) for m in ("real", "end_to_end")},
+    "faceshifter": {
+        (split, m): n for split, n in (("train", 4), ("val", 2), ("test", 4)) for m in ("real", "FaceShifter")
+    },
+    "celebdf": {
+        ("train", "real"): 2, ("test", "real"): 2, ("train", "Celeb-synthesis"): 1, ("test", "Celeb-synthesis"): 1,
+    },
+    "deeperforensics": {
+        (split, m): n for split, n in (("train", 1), ("val", 1), ("test", 2)) for m in ("real", "end_to_end")
+    },
     "dfdc": {("train", "real"): 1, ("train", "DFDC"): 1, ("test", "real"): 1, ("test", "DFDC"): 1},
     "dfdc_preview": {("train", "real"): 1, ("test", "real"): 1, ("test", "method_A"): 1, ("test", "method_B"): 1},
     "ffiw": {("train", "real"): 1, ("train", "FFIW"): 1, ("test", "real"): 1, ("test", "FFIW"): 1},

@@ -114,6 +114,7 @@ def df40_cdf(root: Path, put_frames: Put) -> None:
 TREES = {
     name: globals()[name]
     for name in (
-        "ffpp", "faceshifter", "celebdf", "deeperforensics", "forgerynet", "dfdc", "dfdc_preview", "ffiw", "df40_ff", "df40_cdf",
+        "ffpp", "faceshifter", "celebdf", "deeperforensics", "forgerynet",
+        "dfdc", "dfdc_preview", "ffiw", "df40_ff", "df40_cdf",
     )
 }  # fmt: skip

@@ -232,8 +232,8 @@ def test_json_and_report_go_to_standard_output_and_the_table_elsewhere(ran, tmp_
     [
         (["--models", "nowhere", "x.mp4"], r"nowhere/calibration.json: no such file; run `dvc repro calibrate`"),
         (["stages", "--name", "x"], r"--name is for a single video"),
-        (["x", "--false-alarm-rate", "5%"], r"'5%' is no share between 0 and 1"),
-        (["x", "--false-alarm-rate", "1"], r"'1' is no share between 0 and 1"),
+        (["x", "--false-alarm-rate", "5%"], r"'5%' is not a rate between 0 and 1"),
+        (["x", "--false-alarm-rate", "1"], r"'1' is not a rate between 0 and 1"),
         (["x", "--report", "stages"], r"stages is a folder; name a file"),
         (
             ["inputs/messy", "--json", "inputs/messy/../messy/good.mp4"],

@@ -40,6 +40,5 @@ class TrainingSettings(Settings):
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 "
-        "BF16, "
-        "recent GPUs)"
+        "BF16, recent GPUs)"
     )

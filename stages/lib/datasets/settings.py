@@ -41,8 +41,7 @@ class DatasetSettings(Settings):
 class CrossValidationSettings(Settings):
     folds: Count = Field(
         description="with several, the people (`identity`) of `train_dataset` are dealt into that many folds; 1 keeps "
-        "the "
-        "dataset's own splits"
+        "the dataset's own splits"
     )
     fold: Annotated[int, Field(ge=0)] = Field(
         description="which fold is tested; of the people of the others, a fifth validate"

@@ -45,8 +45,7 @@ class Detector:
         if taken != given:
             raise InputError(
                 f"{path}: takes vectors of {taken} numbers, but the backbone and fusion '{fusion}' give {given}: they "
-                "are not "
-                "of one run; run `dvc repro`"
+                "are not of one run; run `dvc repro`"
             )
 
     def judge(self, observation: Observation, rate: float) -> Verdict:

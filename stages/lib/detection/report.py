@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import threshold
-from stages.lib.calibration.wording import limits, what_a_verdict_rests_on
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
-from stages.lib.detection.wording import note_in_words, reason, verdict_in_words
+from stages.lib.detection.wording import limits, note_in_words, reason, verdict_in_words, what_a_verdict_rests_on
 from stages.lib.faces.video_faces import Face
 from stages.lib.figures import plt, svg_bytes
 from stages.lib.images import encode_jpeg
@@ -75,7 +74,7 @@ class Report:
             min(with_pictures, key=lambda entry: entry.score).pictured = None
 
     def page(self, warnings: list[str]) -> str:
-        """The whole page, the most anomalous video first. ``warnings``: what is said of the run as a whole."""
+        """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole."""
         entries = sorted(self._entries, key=lambda entry: (-entry.score, entry.row["name"]))
         counts = Counter(entry.row["decision"] for entry in entries)
         summary = ", ".join(f"{count} {decision}" for decision, count in sorted(counts.items()))
@@ -100,7 +99,7 @@ class Report:
         return facts + [("Calibrated with", ", ".join(f"{name} {v}" for name, v in calibration.packages.items()))]
 
     def _section(self, name: str, verdict: Verdict, pictures: dict[str, Any]) -> str:
-        """A video's section; without ``pictures``, one that says so where there would be some."""
+        """A video's section; without ``pictures``, one that notes where they are left out."""
         headline, sentences = verdict_in_words(verdict, self._calibration, self._rate)
         omitted = bool(verdict.observation.view) and not pictures
         notes = [note_in_words(note) for note in verdict.notes]

@@ -1,10 +1,14 @@
-"""Sentences for people on one verdict: what it means, why there is none, and what to note beside it."""
+"""Sentences for people: what a verdict means, or why there is none; what to note, what it rests on, and its limits."""
 
+import math
 from collections.abc import Mapping
 
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
+
+_DEMO = "demo"  # the training dataset that comes with the project
 
 _NOTES = {
     NoteCode.TRUNCATED: "The file ends early: {n_decoded} of {n_declared} frames can be decoded.",
@@ -12,14 +16,11 @@ _NOTES = {
     "in colour. A pair "
     "of two people, or of two scenes, is anomalous whether it is forged or not. Look at the faces below.",
     NoteCode.SEVERAL_FACES: "More than one face is in view in {several} of {counted_in} frames in which they were "
-    "counted; "
-    "only one in each was judged.",
+    "counted; only one in each was judged.",
     NoteCode.FACE_SIZE: "The face is {width:.0f} px wide; those that the model was trained and calibrated on are "
-    "{least:.0f} to "
-    "{greatest:.0f} px. The score may mean less.",
+    "{least:.0f} to {greatest:.0f} px. The score may mean less.",
     NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the "
-    "other side of the "
-    "threshold.",
+    "other side of the threshold.",
 }
 
 
@@ -77,3 +78,57 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
             "is real."
         )
     return headline, [stands, expected, end]
+
+
+def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
+    """What a decision at ``rate`` rests on and how far to trust it, in sentences."""
+    validation, test = calibration.validation, calibration.test.scores
+    n, limit = len(validation.scores), threshold(validation.scores, rate)
+    interval = rate_interval(n, rate)
+    if limit is None or interval is None:
+        return f"Calibrated on {n} real videos: too few to decide anything."
+    if basis(n, rate) == "rank":
+        how = "by rank, whatever the scores' distribution"
+    else:
+        enough = math.ceil(round(1 / rate, 9)) - 1
+        how = (
+            f"fewer than the {enough} that this rate takes without assumptions, so their scores are taken as "
+            "normally distributed"
+        )
+    low, high = interval
+    people = f" of {validation.people} people" if validation.people else ""
+    sentences = [
+        f"A video is called anomalous above a score of {limit:.2f}, meant for a false-alarm rate of {rate:.1%}.",
+        f"The threshold rests on {n} real validation videos{people}, {how}.",
+        f"With so many, the true rate may lie anywhere from {low:.1%} to {high:.1%} (95 % interval).",
+    ]
+    if test:
+        alarmed = sum(score > limit for score in test)
+        sentences.append(
+            f"Achieved on real test videos: {alarmed} of {len(test)} called anomalous ({alarmed / len(test):.1%})."
+        )
+    return " ".join(sentences)
+
+
+def limits(calibration: Calibration) -> list[str]:
+    """What a verdict can't say, in sentences, for everybody who reads one (section 5 of the paper)."""
+    trained, people = calibration.trained_on, calibration.trained_on.people
+    who = f" of {people} people" if people else ""
+    sentences = [
+        "A score is not proof. It says how unusual the differences between the frames are beside those of the real "
+        "videos above. Look at the pictures, and at where the video comes from.",
+        f"The model was trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}') and on "
+        "pseudo-fakes made of them, never on a forgery. Videos with other cameras, light, compression or people may "
+        "be unusual to it without being forged.",
+        "Out of its scope are videos that are generated as a whole (from text or from an image) and single images: it "
+        "assumes a real video in which a face was replaced or altered.",
+        "Cuts, people taking turns, filters and heavy editing can make a real video anomalous. A forgery that is "
+        "steady from frame to frame, or whose face is seen from the side or small, can pass.",
+    ]
+    if trained.dataset == _DEMO:
+        sentences.insert(
+            1,
+            "This model was trained on the rendered demo alone: it shows how the program works, and says nothing about "
+            "real videos.",
+        )
+    return sentences

@@ -20,11 +20,9 @@ Landmarker = Callable[
 
 _WHERE_TO_GET = (
     "Use `haar`, which needs no file; or OpenCV's LBF model (github.com/kurnianggoro/GSOC2017, data/lbfmodel.yaml: "
-    "about 54 MB, "
-    "its first line is %YAML:1.0); or an ONNX file that takes (1, 3, 112, 112) RGB in [0, 1] and gives 136 crop "
-    "fractions "
-    "(PFLD, github.com/polarisZhao/PFLD-pytorch). Check it by `dvc repro synthesize_fakes`: metrics/pseudo_fakes.png "
-    "shows the points"
+    "about 54 MB, its first line is %YAML:1.0); or an ONNX file that takes (1, 3, 112, 112) RGB in [0, 1] and gives "
+    "136 crop fractions (PFLD, github.com/polarisZhao/PFLD-pytorch). Check it by `dvc repro synthesize_fakes`: "
+    "metrics/pseudo_fakes.png shows the points"
 )
 
 # A frontal face at rest in units of the distance between the eye centres: the origin is midway between the eyes, x to

@@ -11,9 +11,8 @@ class PairSettings(Settings):
     per_video: Count = Field(description="pairs that score a video")
     train_per_video: Count = Field(description="pairs of each training real that the anomaly model is fitted to")
     min_gap: Fraction = Field(
-        description="least distance of a pair, in parts of the time between first and last face. The paper wants pairs "
-        "far "
-        "apart (0.2 to 1.0)"
+        description="least distance of a pair, in parts of the time between first and last face. The paper wants "
+        "pairs far apart (0.2 to 1.0)"
     )
     max_gap: Annotated[float, Field(gt=0, le=1)] = Field(
         description="greatest distance of a pair, in the same parts; neighbours are never too far apart"

@@ -57,9 +57,8 @@ def training_videos(index: pd.DataFrame, faces: Path, n_donors: int) -> list[Tra
     for split in ("train", "val"):
         if not any(video.split == split for video in videos):
             raise InputError(
-                f"the training dataset has no usable real video with split={split} "
-                f"({(listed['split'] == split).sum()} listed, none with a face); "
-                "add some to its manifest, or choose another `train_dataset` in params.yaml"
+                f"the training dataset has no usable real video with split={split} ({(listed['split'] == split).sum()} "
+                "listed, none with a face); add some to its manifest, or choose another `train_dataset` in params.yaml"
             )
     return [_with_donors(video, videos, n_donors) for video in videos]
 

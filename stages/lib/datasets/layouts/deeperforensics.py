@@ -22,7 +22,7 @@ def index_deeperforensics(root: Path, quality: str | None) -> list[dict[str, str
     """Index rows of the listed fakes and of the target of each; ``quality`` is the reals' (None: c23).
 
     Raises :class:`LayoutMismatch`, and :class:`InputError` where FaceForensics++'s originals are not to be found, or a
-    list has a name that is none.
+    list has an entry that is not <target>_<actor>.
     """
     need(root, FAKES, *(f"{LISTS}/{split}.txt" for split in SPLITS))
     originals = next((place for place in ("", "FaceForensics++/") if (root / place / ORIGINALS).is_dir()), None)

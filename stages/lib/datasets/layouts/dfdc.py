@@ -23,7 +23,7 @@ _METHOD = "DFDC"  # which of its eight methods made a fake is not given out
 def index_dfdc(root: Path) -> list[dict[str, str]]:
     """Index rows of the test set and of whatever training parts are there.
 
-    Raises :class:`LayoutMismatch`, and :class:`InputError` for a label that is none and videos without a label.
+    Raises :class:`LayoutMismatch`, and :class:`InputError` for an unknown label and for videos without a label.
     """
     places = [f"{place}{part}" for place in ("", "train/") for part in ("dfdc_train_part_*", "train_sample_videos")]
     parts = sorted(path.parent for place in places for path in root.glob(f"{place}/metadata.json"))

@@ -1,7 +1,7 @@
 """FFIW-10K: Zhou et al., CVPR 2021.
 
 The authors' description, github.com/tfzhou/FFIW, ``README.md``: ``source``, ``target`` and ``target_mask``, each with
-``train`` and ``val``. Which of them is real is said by SelfBlendedImages (``src/inference/datasets.py``): ``source``
+``train`` and ``val``. Which of them is real is known from SelfBlendedImages (``src/inference/datasets.py``): ``source``
 holds the real videos, ``target`` the forged ones; there the videos lie in ``videos`` of each. Its peers test on ``val``
 (250 + 250), as a test part was not in the first release: so do we where there is no ``test`` beside it. Several people
 are in most of these videos, of whom one is forged.

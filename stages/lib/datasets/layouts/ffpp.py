@@ -76,8 +76,7 @@ def read_splits(root: Path) -> list[tuple[str, str, str]]:
         if path is None:
             raise InputError(
                 f"{root}: no {split}.json, nor splits/{split}.json; the lists are in github.com/ondyari/FaceForensics, "
-                "dataset/splits: "
-                "copy the three of them there"
+                "dataset/splits: copy the three of them there"
             )
         for pair in read_json(path, list, list):
             if not (len(pair) == 2 and all(isinstance(person, str) for person in pair)):

@@ -1,8 +1,9 @@
-"""What is written of a calibration."""
+"""What is written of a calibration and of a verdict."""
 
 import pytest
 
-from stages.lib.calibration.wording import limits, what_a_verdict_rests_on
+from stages.lib.detection.observation import Note, NoteCode
+from stages.lib.detection.wording import limits, note_in_words, version_warnings, what_a_verdict_rests_on
 from tests.helpers.verdicts import calibration_of
 
 
@@ -28,3 +29,15 @@ def test_without_test_reals_no_achieved_rate_is_stated():
 
 def test_a_model_of_the_demo_says_so():
     assert any("trained on the rendered demo alone" in limit for limit in limits(calibration_of([1.0, 2.0])))
+
+
+@pytest.mark.parametrize("code", NoteCode)
+def test_every_note_has_its_sentence(code):
+    names = ("n_decoded", "n_declared", "others", "n_faces", "several", "counted_in", "width", "least", "greatest")
+    assert note_in_words(Note(code, dict.fromkeys(names, 7))).endswith(".")
+
+
+def test_another_version_of_a_package_is_named():
+    assert version_warnings({"torch": "1", "numpy": "2"}, {"torch": "9", "numpy": "2"}) == [
+        "torch is 9 here, and was 1 where the model was calibrated: scores may differ"
+    ]
