@@ -1,7 +1,5 @@
 """The input transform, weights in and out, and what a bad backbone says."""
 
-import json
-
 import cv2
 import numpy as np
 import pytest
@@ -27,20 +25,13 @@ def test_prepare_normalises_with_mean_and_deviation_a_half():
     faces = np.zeros((2, 32, 32, 3), np.uint8)
     faces[1, ..., 0] = 255
     x = prepare(faces, 32)
-    assert x.shape == (2, 3, 32, 32) and x.dtype == torch.float32
-    assert (x[0] == -1).all() and (x[1, 0] == 1).all() and (x[1, 1:] == -1).all()
+    assert x.shape == (2, 3, 32, 32)
+    assert x.dtype == torch.float32
+    assert (x[0] == -1).all()
+    assert (x[1, 0] == 1).all()
+    assert (x[1, 1:] == -1).all()
     expected = (cv2.resize(FACES[0], (32, 32), interpolation=cv2.INTER_AREA) / 255.0 - 0.5) / 0.5
     np.testing.assert_allclose(prepare(FACES, 32)[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
-
-
-def test_saved_and_loaded_backbones_embed_alike(tmp_path):
-    model = build_backbone(backbone_settings()).eval()
-    architecture = Architecture(TINY_NETWORK, 32, model.num_features)
-    save_backbone(tmp_path / "b.safetensors", model, architecture)
-    loaded, loaded_architecture = load_backbone(tmp_path / "b.safetensors", CPU)
-    assert loaded_architecture == architecture
-    for ours, theirs in zip(_forward(loaded), _forward(model), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
@@ -99,21 +90,6 @@ def test_an_unknown_name_lists_close_ones():
         build_backbone(backbone_settings(name="resnet19"))
 
 
-def test_damaged_backbones_are_refused(tmp_path):
-    path = tmp_path / "b.safetensors"
-    with pytest.raises(InputError, match="no such file; run `dvc repro train_backbone`"):
-        load_backbone(path, CPU)
-    model = build_backbone(backbone_settings())
-    save_backbone(path, model, Architecture(TINY_NETWORK, 32, model.num_features))
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="not a whole backbone"):
-        load_backbone(path, CPU)
-    metadata = {"config": json.dumps({"name": "test_vit", "input_size": 32, "embedding_dim": 64})}
-    safetensors.torch.save_file(model.state_dict(), path, metadata=metadata)
-    with pytest.raises(InputError, match="not a whole backbone"):
-        load_backbone(path, CPU)
-
-
 @pytest.mark.parametrize(
     ("name", "dimension"),
     [("efficientnet_b4", 1792), ("resnet50", 2048), ("legacy_xception", 2048), ("vit_tiny_patch16_224", 192)],
@@ -121,7 +97,8 @@ def test_damaged_backbones_are_refused(tmp_path):
 def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
     model = build_backbone(backbone_settings(name=name, input_size=64)).eval()
     embedding, logit = _forward(model, 64)
-    assert embedding.shape == (5, dimension) == (5, model.head_hidden_size) and torch.isfinite(logit).all()
+    assert embedding.shape == (5, dimension) == (5, model.head_hidden_size)
+    assert torch.isfinite(logit).all()
     save_backbone(tmp_path / "b.safetensors", model, Architecture(name, 64, dimension))
     loaded, _ = load_backbone(tmp_path / "b.safetensors", CPU)
     torch.testing.assert_close(_forward(loaded, 64)[0], embedding, rtol=1e-3, atol=1e-5)

@@ -22,7 +22,8 @@ def test_no_variant_comes_again_before_all_have_been_shown():
     shown = np.array([fresh_variants(50, 4, epoch, seed=0) for epoch in range(8)])
     for cycle in (shown[:4], shown[4:]):
         assert (np.sort(cycle, axis=0) == np.arange(4)[:, None]).all()
-    assert (shown[:4] != shown[4:]).any() and (shown[0] != shown[0, 0]).any()
+    assert (shown[:4] != shown[4:]).any()
+    assert (shown[0] != shown[0, 0]).any()
 
 
 def _model(name: str = "test_resnet", **more) -> torch.nn.Module:
@@ -51,7 +52,9 @@ def _equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 def test_training_learns_keeps_the_best_epoch_and_is_seeded(tmp_path):
     model, again = _model(), _model()
     (epochs, best), (epochs_again, _) = _train(tmp_path, model), _train(tmp_path, again)
-    assert epochs == epochs_again and len(epochs) == 4 and _equal(model, again)
+    assert epochs == epochs_again
+    assert len(epochs) == 4
+    assert _equal(model, again)
     assert best.val_auc == max(epoch.val_auc for epoch in epochs) > 0.9
     assert epochs[-1].train_loss < epochs[0].train_loss
 
@@ -88,7 +91,8 @@ def test_an_interrupted_run_resumes_and_ends_with_the_same_weights(tmp_path, cap
     torch.manual_seed(99)
     epochs_resumed, best_resumed = _train(tmp_path, resumed, checkpoint=checkpoint)
     assert "resuming training after epoch 2" in capsys.readouterr().out
-    assert (epochs_resumed, best_resumed) == (epochs, best) and _equal(whole, resumed)
+    assert (epochs_resumed, best_resumed) == (epochs, best)
+    assert _equal(whole, resumed)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,8 @@ def test_tune_changes_what_it_says_and_nothing_else(tmp_path, name, tune):
     }
     assert changed & head
     assert changed <= {"all": set(before), "norm": norms | head, "head": head}[tune]
-    assert bool(changed & norms) == (tune != "head") and bool(changed - norms - head) == (tune == "all")
+    assert bool(changed & norms) == (tune != "head")
+    assert bool(changed - norms - head) == (tune == "all")
 
 
 def test_frozen_parameters_take_no_gradient():

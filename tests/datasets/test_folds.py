@@ -4,6 +4,7 @@ import pytest
 
 from stages.lib.datasets.folds import people_of_fold, read_index
 from stages.lib.errors import InputError
+from stages.lib.records import REAL, SPLITS
 from stages.lib.tables import INDEX, write_table
 from tests.helpers.params import cross_validation_settings
 
@@ -20,7 +21,7 @@ def test_everybody_is_tested_once_and_in_one_split_of_each_fold(n):
     assert all(set(fold) == set(PEOPLE) for fold in folds)
     assert all([fold[person] for fold in folds].count("test") == 1 for person in PEOPLE)
     for fold in folds:
-        assert {"train", "val", "test"} == set(fold.values())
+        assert set(fold.values()) == set(SPLITS)
         assert list(fold.values()).count("val") == -(-(30 - list(fold.values()).count("test")) // 5)
 
 
@@ -41,7 +42,7 @@ def _index(folder, identities: list[str]):
         {
             "video_id": f"{i}.mp4",
             "path": f"{i}.mp4",
-            "label": "real",
+            "label": REAL,
             "method": "",
             "split": "test",
             "identity": who,
@@ -56,11 +57,11 @@ def _index(folder, identities: list[str]):
 def test_a_persons_videos_share_a_split_and_only_the_training_dataset_is_dealt(tmp_path):
     path, settings = _index(tmp_path, PEOPLE + PEOPLE), cross_validation_settings(folds=3, fold=2)
     dealt = read_index(path, settings, is_training_dataset=True)
-    assert dealt.groupby("identity")["split"].nunique().eq(1).all() and set(dealt["split"]) == {"train", "val", "test"}
+    assert dealt.groupby("identity")["split"].nunique().eq(1).all()
+    assert set(dealt["split"]) == set(SPLITS)
     assert set(read_index(path, settings, is_training_dataset=False)["split"]) == {"test"}
-    assert set(read_index(path, cross_validation_settings(folds=1, fold=0), is_training_dataset=True)["split"]) == {
-        "test"
-    }
+    not_dealt = read_index(path, cross_validation_settings(folds=1, fold=0), is_training_dataset=True)
+    assert set(not_dealt["split"]) == {"test"}
 
 
 def test_a_video_without_an_identity_is_a_clear_error(tmp_path):

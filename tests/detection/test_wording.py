@@ -3,8 +3,19 @@
 import pytest
 
 from stages.lib.detection.observation import Note, NoteCode
-from stages.lib.detection.wording import limits, note_in_words, version_warnings, what_a_verdict_rests_on
-from tests.helpers.verdicts import calibration_of
+from stages.lib.detection.verdict import Verdict
+from stages.lib.detection.wording import (
+    limits,
+    note_in_words,
+    reason,
+    verdict_in_words,
+    version_warnings,
+    what_a_verdict_rests_on,
+)
+from stages.lib.reasons import VideoReject
+from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
+
+CALIBRATION = calibration_of(range(1, 20))
 
 
 @pytest.mark.parametrize(
@@ -20,11 +31,11 @@ from tests.helpers.verdicts import calibration_of
     ],
 )
 def test_the_sentences_say_what_a_verdict_rests_on(validation, test, part):
-    assert part in what_a_verdict_rests_on(calibration_of(validation, test), 0.05)
+    assert part in what_a_verdict_rests_on(calibration_of(validation, test), RATE)
 
 
 def test_without_test_reals_no_achieved_rate_is_stated():
-    assert "Achieved" not in what_a_verdict_rests_on(calibration_of(range(40)), 0.05)
+    assert "Achieved" not in what_a_verdict_rests_on(calibration_of(range(40)), RATE)
 
 
 def test_a_model_of_the_demo_says_so():
@@ -41,3 +52,98 @@ def test_another_version_of_a_package_is_named():
     assert version_warnings({"torch": "1", "numpy": "2"}, {"torch": "9", "numpy": "2"}) == [
         "torch is 9 here, and was 1 where the model was calibrated: scores may differ"
     ]
+
+
+@pytest.mark.parametrize(
+    ("note", "sentence"),
+    [
+        (
+            Note(NoteCode.TRUNCATED, {"n_decoded": 3, "n_declared": 9}),
+            "The file ends early: 3 of 9 frames can be decoded.",
+        ),
+        (Note(NoteCode.OTHER_PEOPLE, {"others": 4, "n_faces": 8}), "may not all be one person's: 4 of 8 look unlike"),
+        (
+            Note(NoteCode.SEVERAL_FACES, {"several": 5, "counted_in": 8}),
+            "More than one face is in view in 5 of 8 frames in which they were counted; only one in each was judged.",
+        ),
+        (
+            Note(NoteCode.FACE_SIZE, {"width": 400.2, "least": 50.0, "greatest": 150.0}),
+            "The face is 400 px wide; those that the model was trained and calibrated on are 50 to 150 px.",
+        ),
+        (Note(NoteCode.BORDERLINE), "might have come out on the other side of the threshold."),
+    ],
+)
+def test_a_notes_sentence_names_its_figures(note, sentence):
+    assert sentence in note_in_words(note)
+
+
+def _scored(score: float) -> Verdict:
+    return verdict_of(observation_of("v"), [score] * 5, CALIBRATION)
+
+
+@pytest.mark.parametrize(
+    ("score", "headline"),
+    [
+        (30.0, "Anomalous: its frames differ from each other otherwise than those of real videos do."),
+        (10.0, "Not anomalous: its frames differ from each other as those of real videos do."),
+    ],
+)
+def test_the_headline_says_the_decision(score, headline):
+    assert verdict_in_words(_scored(score), CALIBRATION, RATE)[0] == headline
+
+
+@pytest.mark.parametrize(
+    ("score", "part"),
+    [
+        (30.0, "Its anomaly score, 30.00, is higher than those of 19 of 19 real videos"),
+        (30.0, "about 5.0% would be expected to score as high; more cannot be known from 19."),
+        (
+            30.0,
+            "above the threshold for a false-alarm rate of 5.0%: a reason to look closer, not proof that it is fake.",
+        ),
+        (10.5, "Its anomaly score, 10.50, is higher than those of 10 of 19 real videos"),
+        (10.5, "(percentile 53)"),
+        (10.5, "about 50.0% would be expected to score as high"),
+        (10.5, "not above the threshold for a false-alarm rate of 5.0%. It is not proof that the video is real."),
+    ],
+)
+def test_the_sentences_say_where_a_score_stands(score, part):
+    assert part in " ".join(verdict_in_words(_scored(score), CALIBRATION, RATE)[1])
+
+
+def test_a_chance_smaller_than_the_reals_can_show_is_a_bound():
+    few = calibration_of([1.0, 1.5, 2.0, 1.2])  # as normally distributed, the chance would be far below 1 in 5
+    sentences = verdict_in_words(verdict_of(observation_of("v"), [9.0] * 5, few), few, RATE)[1]
+    assert "fewer than 1 in 5 would be expected to score as high; more cannot be known from 4." in " ".join(sentences)
+
+
+def test_a_verdict_has_no_reason():
+    assert reason(_scored(30.0), CALIBRATION) is None
+
+
+@pytest.mark.parametrize("code", VideoReject)
+def test_every_reason_is_said_without_a_gap(code):
+    words = reason(rejected(observation_of("v", 2, dropped=2), code, CALIBRATION), CALIBRATION)
+    assert words and not set("{}") & set(words)
+
+
+def test_a_reason_names_its_counts():
+    verdict = rejected(observation_of("v", 2, dropped=3), VideoReject.TOO_FEW_FACES, CALIBRATION)
+    assert reason(verdict, CALIBRATION) == (
+        "too little face to judge: a frontal face was found in 2 of 5 frames looked at, and 4 are needed"
+    )
+
+
+def test_without_a_score_the_headline_is_the_reason():
+    verdict = rejected(observation_of("v", 0), VideoReject.UNREADABLE, CALIBRATION)
+    assert verdict_in_words(verdict, CALIBRATION, RATE) == (
+        "Cannot tell: not a video that can be opened: another kind of file, or damaged.",
+        [],
+    )
+
+
+def test_a_score_that_decides_nothing_is_still_named():
+    one = calibration_of([1.0])
+    headline, sentences = verdict_in_words(verdict_of(observation_of("v"), [3.0] * 5, one), one, RATE)
+    assert headline.startswith("Cannot tell: the model was calibrated on fewer than two real videos")
+    assert sentences == ["Its anomaly score is 3.00."]

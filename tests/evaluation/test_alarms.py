@@ -6,26 +6,54 @@ import numpy as np
 import pytest
 
 from stages.lib.evaluation.alarms import alarm_rows, alarms
-from tests.helpers.verdicts import calibration_of
+from stages.lib.evaluation.metrics import ALL
+from stages.lib.records import REAL
+from tests.helpers.verdicts import RATE, calibration_of
+
+CALIBRATION = calibration_of(range(1, 20))  # the threshold is 19
+REALS, FAKES = np.array([1.0, 50.0, 3.0, 4.0]), np.array([99.0, 2.0])
+SCORES = {
+    "a": {"swap": (REALS, FAKES), ALL: (REALS, FAKES)},
+    "b": {ALL: (np.array([]), np.array([]))},
+}
 
 
-def test_alarms_are_counted_on_reals_and_fakes():
-    calibration = calibration_of(list(range(1, 20)))
-    scores = {
-        "a": {
-            "swap": (np.array([1.0, 50.0, 3.0, 4.0]), np.array([99.0, 2.0])),
-            "all": (np.array([1.0, 50.0, 3.0, 4.0]), np.array([99.0, 2.0])),
-        }
-    }
-    scores["b"] = {"all": (np.array([]), np.array([]))}
-    found = alarms(scores, calibration)
-    assert (found["nominal"], found["threshold"], found["basis"], found["validation_reals"]) == (0.05, 19.0, "rank", 19)
-    a, b = found["datasets"]["a"], found["datasets"]["b"]
-    assert (a["achieved"], a["n_real"], a["found"]) == (0.25, 4, {"swap": 0.5, "all": 0.5})
-    low, high = a["achieved_ci95"]
+@pytest.fixture(scope="module")
+def counted() -> dict:
+    return alarms(SCORES, CALIBRATION)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("nominal", RATE), ("threshold", 19.0), ("basis", "rank"), ("validation_reals", 19)]
+)
+def test_what_the_threshold_rests_on_stands_beside(counted, key, value):
+    assert counted[key] == value
+
+
+@pytest.mark.parametrize(("key", "value"), [("achieved", 0.25), ("n_real", 4), ("found", {"swap": 0.5, ALL: 0.5})])
+def test_alarms_are_counted_on_reals_and_fakes(counted, key, value):
+    assert counted["datasets"]["a"][key] == value
+
+
+def test_the_interval_of_the_achieved_rate_is_wilsons(counted):
     z = 1.959964  # Wilson's interval of 1 in 4 by its formula
     middle, half = (0.25 + z**2 / 8) / (1 + z**2 / 4), z * math.sqrt(0.25 * 0.75 / 4 + z**2 / 64) / (1 + z**2 / 4)
-    assert (low, high) == pytest.approx((middle - half, middle + half), abs=1e-5)
-    assert b == {"achieved": None, "achieved_ci95": None, "n_real": 0, "found": {"all": None}}
-    rows = [row for row in alarm_rows(scores, calibration) if row["nominal"] == 0.05]
-    assert {row["method"]: row["share"] for row in rows} == {"real": 0.25, "swap": 0.5}
+    assert counted["datasets"]["a"]["achieved_ci95"] == pytest.approx([middle - half, middle + half], abs=1e-5)
+
+
+def test_without_videos_there_is_no_rate(counted):
+    assert counted["datasets"]["b"] == {"achieved": None, "achieved_ci95": None, "n_real": 0, "found": {ALL: None}}
+
+
+def test_without_a_threshold_there_is_no_rate():
+    assert alarms(SCORES, calibration_of([1.0]))["datasets"]["a"] == {
+        "achieved": None,
+        "achieved_ci95": None,
+        "n_real": 4,
+        "found": {"swap": None, ALL: None},
+    }
+
+
+def test_the_plots_rows_are_shares_of_reals_and_of_each_method():
+    rows = [row for row in alarm_rows(SCORES, CALIBRATION) if row["nominal"] == RATE]
+    assert {row["method"]: row["share"] for row in rows} == {REAL: 0.25, "swap": 0.5}

@@ -8,6 +8,7 @@ import pytest
 
 from stages.lib.evaluation.detectors import DIFFFAKE
 from stages.lib.evaluation.metrics import (
+    ALL,
     auc,
     auc_interval,
     average_precision,
@@ -18,18 +19,20 @@ from stages.lib.evaluation.metrics import (
     histogram_rows,
     roc_rows,
 )
+from stages.lib.reasons import TRUNCATED, FrameReject, VideoReject
+from stages.lib.records import FAKE, REAL
 
 VIDEOS = pd.DataFrame(
     {
         "video_id": list("abcdefg"),
-        "label": ["real", "real", "real", "fake", "fake", "fake", "fake"],
+        "label": [REAL, REAL, REAL, FAKE, FAKE, FAKE, FAKE],
         "method": ["", "", "", "swap", "swap", "mouth", "mouth"],
         "anomaly_score": [0.0, 1.0, None, 2.0, 0.5, 1.0, -1.0],
         "n_frames": [4, 4, 0, 4, 4, 4, 4],
         "n_faces": [4, 3, 0, 4, 4, 4, 4],
-        "note": ["truncated", None, None, None, None, None, None],
-        "reject_reason": [None, None, "unreadable", None, None, None, None],
-        "frame_rejects": [json.dumps(r) for r in ({}, {"no_face": 1}, {}, {}, {}, {}, {})],
+        "note": [TRUNCATED, None, None, None, None, None, None],
+        "reject_reason": [None, None, VideoReject.UNREADABLE, None, None, None, None],
+        "frame_rejects": [json.dumps(r) for r in ({}, {FrameReject.NO_FACE: 1}, {}, {}, {}, {}, {})],
     }
 )
 
@@ -55,16 +58,12 @@ def test_auc_is_the_share_of_pairs_in_order(real, fake, expected):
 
 def test_auc_per_method_uses_every_scored_real():
     # swap: 2 > 0, 2 > 1, 0.5 > 0, 0.5 < 1; mouth: 1 > 0, 1 = 1, -1 < both
-    assert _auc_by_method(VIDEOS, "anomaly_score") == {"mouth": 1.5 / 4, "swap": 3 / 4, "all": 4.5 / 8}
+    assert _auc_by_method(VIDEOS, "anomaly_score") == {"mouth": 1.5 / 4, "swap": 3 / 4, ALL: 4.5 / 8}
 
 
-def test_one_class_gives_null():
-    assert _auc_by_method(VIDEOS[VIDEOS["label"] == "real"], "anomaly_score") == {"all": None}
-    assert _auc_by_method(VIDEOS[VIDEOS["label"] == "fake"], "anomaly_score") == {
-        "mouth": None,
-        "swap": None,
-        "all": None,
-    }
+@pytest.mark.parametrize(("label", "expected"), [(REAL, {ALL: None}), (FAKE, {"mouth": None, "swap": None, ALL: None})])
+def test_one_class_gives_null(label, expected):
+    assert _auc_by_method(VIDEOS[VIDEOS["label"] == label], "anomaly_score") == expected
 
 
 def test_roc_area_is_the_auc():
@@ -76,7 +75,7 @@ def test_roc_area_is_the_auc():
 
 def test_histogram_shares_add_up_to_one_per_kind():
     rows = pd.DataFrame(histogram_rows("d", VIDEOS, "anomaly_score"))
-    assert rows.groupby("kind")["share"].sum().to_dict() == pytest.approx({"real": 1, "swap": 1, "mouth": 1})
+    assert rows.groupby("kind")["share"].sum().to_dict() == pytest.approx({REAL: 1, "swap": 1, "mouth": 1})
 
 
 def test_nothing_is_lost_in_coverage():
@@ -109,31 +108,66 @@ def test_equal_error_rate_of_two_gaussians():
 def test_average_precision_by_hand():
     # ranked: fake, real, fake -> precision 1 at recall 1/2, 2/3 at recall 1
     assert average_precision(np.array([1.0]), np.array([2.0, 0.0])) == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)
-    assert average_precision(np.array([1.0]), np.array([])) is None
 
 
-def test_interval_holds_the_true_auc_as_often_as_it_says():
-    rng, true = np.random.default_rng(0), 0.7602  # Phi(1 / sqrt 2)
-    intervals = [auc_interval(rng.normal(0, 1, 60), rng.normal(1, 1, 60), seed) for seed in range(40)]
+@pytest.mark.parametrize(("real", "fake"), [([1.0], []), ([], [1.0])])
+def test_average_precision_of_one_class_is_none(real, fake):
+    assert average_precision(np.array(real), np.array(fake)) is None
+
+
+@pytest.fixture(scope="module")
+def intervals() -> list[list[float]]:
+    """Of 60 reals and 60 fakes, one deviation apart, drawn 40 times."""
+    rng = np.random.default_rng(0)
+    return [auc_interval(rng.normal(0, 1, 60), rng.normal(1, 1, 60), seed) for seed in range(40)]
+
+
+def test_interval_holds_the_true_auc_as_often_as_it_says(intervals):
+    true = 0.7602  # Phi(1 / sqrt 2)
     assert 34 <= sum(low <= true <= high for low, high in intervals) <= 40
+
+
+def test_interval_is_as_wide_as_hanley_and_mcneils(intervals):
     widths = [high - low for low, high in intervals]
     # Hanley and McNeil's standard error of this AUC with 60 and 60 is 0.0436
     assert np.mean(widths) == pytest.approx(2 * 1.96 * 0.0436, rel=0.15)
 
 
-def test_interval_is_seeded_and_needs_two_of_each():
-    real, fake = np.arange(9.0), np.arange(4.0, 13.0)
-    assert auc_interval(real, fake, 3) == auc_interval(real, fake, 3)
-    assert auc_interval(real[:1], fake, 0) is None and auc_interval(real, fake[:0], 0) is None
+REALS, FAKES = np.arange(9.0), np.arange(4.0, 13.0)
 
 
-def test_detector_metrics_hold_video_and_pair_level_and_counts():
+def test_interval_is_seeded():
+    assert auc_interval(REALS, FAKES, 3) == auc_interval(REALS, FAKES, 3)
+
+
+@pytest.mark.parametrize(("n_real", "n_fake"), [(1, 9), (9, 1), (9, 0)])
+def test_interval_needs_two_of_each(n_real, n_fake):
+    assert auc_interval(REALS[:n_real], FAKES[:n_fake], 0) is None
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict:
     pairs = pd.DataFrame(
         {"video_id": list("abcddeefg"), "anomaly_score": [0.0, 1.0, 9.0, 1.0, 3.0, 0.5, 0.5, 2.0, -2.0]}
     )
-    made = detector_metrics(VIDEOS, pairs, DIFFFAKE, seed=0)
-    assert set(made) == {"swap", "mouth", "all"}
-    assert (made["swap"]["auc"], made["swap"]["n_real"], made["swap"]["n_fake"]) == (3 / 4, 2, 2)
-    # fakes' pairs 1, 3, 0.5, 0.5 against 0 and 1; c is a real without a score, so its pair doesn't count
-    assert made["swap"]["pair_auc"] == pytest.approx((1.5 + 2 + 1 + 1) / 8)
-    assert made["mouth"]["pair_auc"] == 2 / 4 and made["all"]["n_fake"] == 4
+    return detector_metrics(VIDEOS, pairs, DIFFFAKE, seed=0)
+
+
+def test_detector_metrics_are_of_each_method_and_of_all(measured):
+    assert set(measured) == {"swap", "mouth", ALL}
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "value"),
+    [
+        ("swap", "auc", 3 / 4),
+        ("swap", "n_real", 2),
+        ("swap", "n_fake", 2),
+        (ALL, "n_fake", 4),
+        # fakes' pairs 1, 3, 0.5, 0.5 against 0 and 1; c is a real without a score, so its pair doesn't count
+        ("swap", "pair_auc", (1.5 + 2 + 1 + 1) / 8),
+        ("mouth", "pair_auc", 2 / 4),
+    ],
+)
+def test_detector_metrics_by_hand(measured, method, key, value):
+    assert measured[method][key] == pytest.approx(value)

@@ -18,9 +18,11 @@ def _parts(face: np.ndarray) -> np.ndarray:
 
 
 def test_regions_part_the_crop_from_the_inside_out():
-    assert (REGIONS.sum(axis=0) == 1).all() and REGIONS.any(axis=(1, 2)).all()
+    assert (REGIONS.sum(axis=0) == 1).all()
+    assert REGIONS.any(axis=(1, 2)).all()
     centre = LANDMARKS.mean(axis=0).astype(int)
-    assert REGIONS[0, centre[1], centre[0]] and REGIONS[2, 2, 2]
+    assert REGIONS[0, centre[1], centre[0]]
+    assert REGIONS[2, 2, 2]
     chin = np.round(LANDMARKS[8]).astype(int)
     assert REGIONS[1, chin[1], chin[0]]
 
@@ -55,9 +57,12 @@ def test_blur_in_the_face_changes_the_face_and_not_its_surround():
     blurred = noise.copy()
     blurred[REGIONS[0]] = cv2.GaussianBlur(noise, (0, 0), 3)[REGIONS[0]]
     change = np.abs(_parts(blurred) - _parts(noise))
-    assert change[0, 2].min() > 1 and change[2].max() < 0.02
+    assert change[0, 2].min() > 1
+    assert change[2].max() < 0.02
 
 
 def test_it_has_the_size_the_table_declares():
     values = appearance(np.zeros((224, 224, 3), np.uint8), LANDMARKS)
-    assert values.shape == (N_APPEARANCE,) and values.dtype == np.float32 and np.isfinite(values).all()
+    assert values.shape == (N_APPEARANCE,)
+    assert values.dtype == np.float32
+    assert np.isfinite(values).all()

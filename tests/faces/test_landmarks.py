@@ -113,7 +113,8 @@ def test_the_lbf_adapter_hands_box_and_points_through(tmp_path, monkeypatch):
             assert Path(path).is_file()
 
         def fit(self, frame, boxes):
-            assert boxes.dtype == np.int32 and boxes.tolist() == [[1, 2, 30, 40]]
+            assert boxes.dtype == np.int32
+            assert boxes.tolist() == [[1, 2, 30, 40]]
             return True, [points]
 
     monkeypatch.setattr(cv2.face, "createFacemarkLBF", Facemark)

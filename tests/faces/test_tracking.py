@@ -68,7 +68,8 @@ def test_the_faces_of_a_video_with_two_people_are_one_persons(make):
     video = make(20)
     followed, largest = _follow(video)
     people = [person for person in followed if person is not None]
-    assert len(set(people)) == 1 and len(people) >= 9
+    assert len(set(people)) == 1
+    assert len(people) >= 9
     if make is not _crossing:
         assert set(largest) - {None} == {0, 1}  # the largest face would have mixed them
 
@@ -90,12 +91,15 @@ def test_no_faces_at_all():
 def test_a_look_is_a_distribution_and_its_own_nearest():
     frame, _ = _frame((0, 1.0, 30), (1, 1.0, 300))
     colours = [head_colours(frame, box) for box in detect_faces(frame)]
-    assert len(colours) == 2 and all(look.sum() == pytest.approx(1, abs=1e-5) for look in colours)
-    assert colour_distance(colours[0], colours[0]) == pytest.approx(0, abs=1e-3) and colour_distance(*colours) > 0.25
+    assert len(colours) == 2
+    assert all(look.sum() == pytest.approx(1, abs=1e-5) for look in colours)
+    assert colour_distance(colours[0], colours[0]) == pytest.approx(0, abs=1e-3)
+    assert colour_distance(*colours) > 0.25
 
 
 def test_all_faces_come_largest_first_and_the_first_is_the_largest_face():
     frame, _ = _frame((0, 0.6, 30), (1, 1.2, 280))
     boxes = detect_faces(frame)
-    assert len(boxes) == 2 and boxes[0][2] > boxes[1][2]
+    assert len(boxes) == 2
+    assert boxes[0][2] > boxes[1][2]
     np.testing.assert_allclose(detect_face(frame), boxes[0], atol=0.15 * boxes[0][2])

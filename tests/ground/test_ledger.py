@@ -42,12 +42,12 @@ class Stage:
 def test_rows_come_in_the_order_of_the_videos_and_only_new_and_changed_ones_are_computed(tmp_path):
     stage = Stage(tmp_path)
     assert stage.run(a="1", b="1", c="1") == [("a", "1"), ("b", "1"), ("c", "1")]
-    assert stage.run(a="1", b="1", c="1") == [("a", "1"), ("b", "1"), ("c", "1")] and stage.computed == []
-    assert stage.run(d="1", a="1", b="2") == [("d", "1"), ("a", "1"), ("b", "2")] and sorted(stage.computed) == [
-        "b",
-        "d",
-    ]
-    assert stage.run(c="1") == [("c", "1")] and stage.computed == ["c"]  # what was removed is forgotten
+    assert stage.run(a="1", b="1", c="1") == [("a", "1"), ("b", "1"), ("c", "1")]
+    assert stage.computed == []
+    assert stage.run(d="1", a="1", b="2") == [("d", "1"), ("a", "1"), ("b", "2")]
+    assert sorted(stage.computed) == ["b", "d"]
+    assert stage.run(c="1") == [("c", "1")]
+    assert stage.computed == ["c"]  # what was removed is forgotten
 
 
 def test_another_recipe_and_a_lost_or_changed_output_are_computed_again(tmp_path):
@@ -55,10 +55,8 @@ def test_another_recipe_and_a_lost_or_changed_output_are_computed_again(tmp_path
     stage.run(a="1", b="1", c="1")
     stage.file("a").unlink()
     stage.file("b").write_text("something else")
-    assert stage.run(a="1", b="1", c="1") == [("a", "1"), ("b", "1"), ("c", "1")] and sorted(stage.computed) == [
-        "a",
-        "b",
-    ]
+    assert stage.run(a="1", b="1", c="1") == [("a", "1"), ("b", "1"), ("c", "1")]
+    assert sorted(stage.computed) == ["a", "b"]
     stage.run("another recipe", a="1", b="1", c="1")
     assert len(stage.computed) == 3
 
@@ -78,7 +76,8 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path):
             stage.run(a="1", b="1", c="1", d="1")
     finally:
         Stage.compute = compute
-    assert len(stage.run(a="1", b="1", c="1", d="1")) == 4 and len(stage.computed) == 2
+    assert len(stage.run(a="1", b="1", c="1", d="1")) == 4
+    assert len(stage.computed) == 2
 
 
 def test_a_killed_process_loses_only_the_video_in_flight(tmp_path):
@@ -111,7 +110,8 @@ def test_a_damaged_ledger_costs_time_alone(tmp_path):
     stage = Stage(tmp_path)
     stage.run(a="1")
     (tmp_path / "ledgers/stage.sqlite").write_bytes(b"not a database at all" * 500)
-    assert stage.run(a="1") == [("a", "1")] and stage.computed == ["a"]
+    assert stage.run(a="1") == [("a", "1")]
+    assert stage.computed == ["a"]
 
 
 def test_a_recipe_follows_the_settings():

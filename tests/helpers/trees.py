@@ -8,7 +8,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
+from stages.lib.tables import FILE_STATES
+
 Put = Callable[[Path], object]
+NO_STATES = pd.DataFrame(columns=FILE_STATES.names)  # no file has been seen before
 PAIRS = {
     "train": [["000", "003"], ["010", "011"]],
     "val": [["020", "021"]],
@@ -118,3 +123,20 @@ TREES = {
         "dfdc", "dfdc_preview", "ffiw", "df40_ff", "df40_cdf",
     )
 }  # fmt: skip
+
+
+def touch(path: Path) -> None:
+    """A file that holds its own name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(path.name.encode())
+
+
+def touch_frames(folder: Path) -> None:
+    for n in range(3):
+        touch(folder / f"{n:03d}.png")
+
+
+def tree(folder: Path, name: str) -> Path:
+    """One of the trees, of files (or folders of frames) that hold their names; returns its root."""
+    TREES[name](folder / name, touch_frames if name.startswith("df40") else touch)
+    return folder / name

@@ -1,0 +1,48 @@
+"""Backbone files: saved, loaded, and refused where they are damaged."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from stages.lib.backbone.checkpoint import Architecture, load_backbone, save_backbone
+from stages.lib.backbone.network import build_backbone, forward, prepare
+from stages.lib.errors import InputError
+from tests.helpers.params import TINY_NETWORK, backbone_settings
+
+CPU = "cpu"
+
+
+FACES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+
+
+@torch.inference_mode()
+def _forward(model: torch.nn.Module, size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    return forward(model, prepare(FACES, size))
+
+
+def test_saved_and_loaded_backbones_embed_alike(tmp_path):
+    model = build_backbone(backbone_settings()).eval()
+    architecture = Architecture(TINY_NETWORK, 32, model.num_features)
+    save_backbone(tmp_path / "b.safetensors", model, architecture)
+    loaded, loaded_architecture = load_backbone(tmp_path / "b.safetensors", CPU)
+    assert loaded_architecture == architecture
+    for ours, theirs in zip(_forward(loaded), _forward(model), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_damaged_backbones_are_refused(tmp_path):
+    path = tmp_path / "b.safetensors"
+    with pytest.raises(InputError, match="no such file; run `dvc repro train_backbone`"):
+        load_backbone(path, CPU)
+    model = build_backbone(backbone_settings())
+    save_backbone(path, model, Architecture(TINY_NETWORK, 32, model.num_features))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a whole backbone"):
+        load_backbone(path, CPU)
+    metadata = {"config": json.dumps({"name": "test_vit", "input_size": 32, "embedding_dim": 64})}
+    safetensors.torch.save_file(model.state_dict(), path, metadata=metadata)
+    with pytest.raises(InputError, match="not a whole backbone"):
+        load_backbone(path, CPU)

@@ -1,0 +1,60 @@
+"""The manifest layout: good rows, and a clear message for each bad one."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.lib.datasets.index import index_dataset
+from stages.lib.errors import InputError
+
+
+def _dataset(tmp_path: Path, text: str, *videos: str) -> Path:
+    for name in videos:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    (tmp_path / "manifest.csv").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_defaults_of_optional_columns(tmp_path):
+    root = _dataset(tmp_path, "path,label\nb.mp4,fake\na.mp4,real\n", "a.mp4", "b.mp4")
+    rows = index_dataset("manifest", root)
+    assert [(r["video_id"], r["label"], r["method"], r["split"]) for r in rows] == [
+        ("a.mp4", "real", "", "test"),
+        ("b.mp4", "fake", "fake", "test"),
+    ]
+
+
+def test_spaces_non_ascii_letters_quotes_and_a_byte_order_mark(tmp_path):
+    name = "сёстры, Zoë/my clip №1.mp4"
+    root = _dataset(tmp_path, f'\ufeffpath,label,split,method,identity\n"{name}",fake,train,swap,Zoë\n', name)
+    (row,) = index_dataset("manifest", root)
+    assert (row["video_id"], row["split"], row["method"], row["identity"]) == (name, "train", "swap", "Zoë")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,lable\na.mp4,real\n", "column 'label' is missing, found path, lable; add it"),
+        (
+            "path,label,note\na.mp4,real,x\n",
+            "unknown column 'note', expected some of path, label, split, method, identity",
+        ),
+        ("path,label\na.mp4,genuine\n", "row 2: label is 'genuine', expected one of real, fake"),
+        ("path,label,split\na.mp4,real,dev\n", "row 2: split is 'dev', expected one of train, val, test"),
+        ("path,label\na.mp4,real\n./a.mp4,fake\n", "row 3: duplicate video_id 'a.mp4', first listed in row 2"),
+        ("path,label\n../a.mp4,real\n", "row 2: path is '../a.mp4', expected a POSIX path"),
+        ("path,label\n/a.mp4,real\n", "row 2: path is '/a.mp4', expected a POSIX path"),
+        ("path,label\na.mp4,real,extra\n", "row 2: has more or fewer values"),
+        ("path,label,method\na.mp4,fake,all\n", "row 2: method 'all' is the name of the total"),
+        ("path,label\n", "lists no video"),
+        ("", "column 'path' is missing, found nothing"),
+    ],
+)
+def test_bad_manifests_say_what_where_and_how_to_mend(tmp_path, text, message):
+    root = _dataset(tmp_path, text, "a.mp4")
+    with pytest.raises(InputError) as error:
+        index_dataset("manifest", root)
+    assert message in str(error.value)
+    assert str(root / "manifest.csv") in str(error.value)

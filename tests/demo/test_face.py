@@ -1,0 +1,33 @@
+"""The demo's people: they differ, move, and are rendered as they are."""
+
+import cv2
+import numpy as np
+
+from stages.lib.demo.face import HEAD, SIZE, load_portraits, make_performance, make_person, posed_points, render
+from stages.lib.faces.detector import detect_face
+
+
+def test_people_differ_in_geometry_and_look():
+    portraits = load_portraits()
+    people = [make_person(portraits, np.random.default_rng(i)) for i in range(6)]
+    for i, a in enumerate(people):
+        for b in people[:i]:
+            assert np.linalg.norm(a.landmarks - b.landmarks, axis=1).mean() > 1.0
+            assert np.abs(a.still - b.still).mean() > 0.03
+
+
+def test_rendering_at_rest_is_the_still():
+    person = make_person(load_portraits(), np.random.default_rng(0))
+    frame = render(person, person.landmarks, HEAD)
+    still = cv2.resize(person.still, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.abs(frame - still)[50:300, 50:300].mean() < 0.02
+
+
+def test_the_head_moves_and_the_face_stays_findable():
+    rng = np.random.default_rng(0)
+    person, play = make_person(load_portraits(), rng), make_performance(50, 25.0, rng)
+    tips = np.array([posed_points(person, play, t)[0][30] for t in range(50)])
+    assert np.ptp(tips, axis=0).max() > 5
+    assert np.abs(np.diff(tips, axis=0)).max() < 6  # moves, without jumps
+    frame = (render(person, *posed_points(person, play, 25)) * 255).clip(0, 255).astype(np.uint8)
+    assert detect_face(frame) is not None

@@ -1,0 +1,33 @@
+"""Fingerprints: what they notice."""
+
+from stages.lib.fingerprint import MISSING, fingerprint, state
+
+
+def test_fingerprint_notices_size_and_each_block(tmp_path):
+    path, seen = tmp_path / "v.mp4", set()
+    data = bytearray(1 << 20)
+    for change in (None, 0, 1 << 19, (1 << 20) - 1):
+        if change is not None:
+            data[change] ^= 1
+        path.write_bytes(data)
+        seen.add(fingerprint(path))
+    path.write_bytes(data + b"x")
+    seen.add(fingerprint(path))
+    assert len(seen) == 5
+
+
+def test_a_folder_of_frames_has_a_fingerprint_that_notices_a_frame(tmp_path):
+    seen = set()
+    for n in range(5):
+        (tmp_path / f"{n:03d}.png").write_bytes(bytes([n]) * 100)
+    seen.add(fingerprint(tmp_path))
+    (tmp_path / "002.png").write_bytes(b"x" * 100)
+    seen.add(fingerprint(tmp_path))
+    (tmp_path / "005.png").write_bytes(b"y")
+    seen.add(fingerprint(tmp_path))
+    assert len(seen) == 3
+
+
+def test_what_is_not_there_is_missing(tmp_path):
+    assert fingerprint(tmp_path / "none") == MISSING
+    assert state(tmp_path / "none") == MISSING
