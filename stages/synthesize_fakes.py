@@ -10,7 +10,7 @@ from stages.cli import parse_paths, run
 from stages.lib.datasets.folds import read_index
 from stages.lib.files import atomic_path, bank_file, keep_only
 from stages.lib.ledger import Ledger, recipe
-from stages.lib.pseudo_fakes.bank import synthesize_bank, training_videos
+from stages.lib.pseudo_fakes.making import synthesize_bank, training_videos
 from stages.lib.pseudo_fakes.sheet import fakes_sheet
 from stages.lib.runtime import map_videos
 from stages.lib.tables import FAKES, FAKES_TABLE, write_table

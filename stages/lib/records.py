@@ -3,12 +3,14 @@ frame.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 REAL, FAKE = "real", "fake"
 LABELS = (REAL, FAKE)
-SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 N_LANDMARKS = 68
 N_APPEARANCE = 54  # numbers of faces/appearance.py
 

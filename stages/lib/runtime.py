@@ -46,15 +46,14 @@ def pick_device() -> str:
         return "cpu"
     import torch
 
-    if not wanted:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    device = wanted or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(1, device=wanted)
+        torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f"DIFFFAKE_DEVICE is '{wanted}', which PyTorch cannot use here ({error}); unset it or set it to cpu"
+            f"DIFFFAKE_DEVICE is '{device}', which PyTorch cannot use here ({error}); unset it or set it to cpu"
         ) from error
-    return wanted
+    return device
 
 
 def _one_threaded(function: Callable[[Item], Result], at: int, item: Item) -> tuple[int, Result]:

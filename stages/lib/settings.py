@@ -6,7 +6,7 @@ A section stands in the package that reads it (``<package>/settings.py``); :mod:
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 Count = Annotated[int, Field(ge=1)]
@@ -22,15 +22,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def name_in(registry: Iterable[str]) -> AfterValidator:
+def name_in(registry: Iterable[str]) -> BeforeValidator:
     """A validator of names that a registry has. What is registered is known here, without a second list of names."""
     names = list(registry)
 
-    def check(value: str) -> str:
+    def check(value: object) -> object:
         if value not in names:
             *others, last = [f"'{name}'" for name in names]
             expected = f"{', '.join(others)} or {last}" if others else last
             raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check)

@@ -38,6 +38,7 @@ def test_shipped_params_are_valid_and_immutable():
             "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single', 'joint' or 'appearance'; did you "
             "mean 'sub'?",
         ),
+        (lambda p: p.update(fusion=3), "fusion: found '3', expected 'abs', 'sub'"),
         (
             lambda p: p["frames"].update(per_vdieo=3),
             "frames.per_vdieo: unknown key; did you mean 'per_video'? Correct or remove it",
@@ -105,7 +106,10 @@ def test_loading_params_imports_nothing_heavy():
 
 
 def test_the_page_of_params_is_up_to_date():
-    assert (ROOT / "docs/params.md").read_text(encoding="utf-8") == documentation(), "out of date: run `make docs`"
+    """The column of shipped values aside: params.yaml may hold somebody's own."""
+    page = (ROOT / "docs/params.md").read_text(encoding="utf-8")
+    written, generated = ([line.split(" | ")[:2] for line in text.splitlines()] for text in (page, documentation()))
+    assert written == generated, "out of date: run `make docs`"
 
 
 def test_every_mistake_is_reported_at_once(tmp_path):

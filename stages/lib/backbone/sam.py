@@ -27,6 +27,7 @@ class SharpnessAwareStep:
         with torch.no_grad():
             climb = [gradient * (self._rho / (norm + 1e-12)) for _, gradient in moved]
             torch._foreach_add_(parameters, climb)
+        del moved  # the first gradients: a second set of them would take a model's worth of memory
         self._optimizer.zero_grad()
         # Running statistics belong to the weights that are kept, so the second pass must not add to them.
         momenta = [norm_layer.momentum for norm_layer in self._norms]

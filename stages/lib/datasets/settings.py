@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.lib.datasets.layouts.registry import LAYOUTS
+from stages.lib.records import SPLITS, Split
 from stages.lib.settings import Count, Settings, Text, name_in
-
-Split = Literal["train", "val", "test"]
-ALL_SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class DatasetSettings(Settings):
@@ -22,12 +20,12 @@ class DatasetSettings(Settings):
         "not needed where only one is there",
     )
     reals: list[Split] = Field(
-        default=list(ALL_SPLITS),
+        default=list(SPLITS),
         description="the splits whose reals are used; the others are not even decoded. Only a training dataset's "
         "`train` and `val` are trained on",
     )
     fakes: list[Split] = Field(
-        default=list(ALL_SPLITS), description="the splits whose fakes are used. Only a test split's fakes ever are"
+        default=list(SPLITS), description="the splits whose fakes are used. Only a test split's fakes ever are"
     )
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from stages.lib.detection.wording import limits, note_in_words, reason, verdict_
 from stages.lib.faces.video_faces import Face
 from stages.lib.figures import plt, svg_bytes
 from stages.lib.images import encode_jpeg
+from stages.lib.reason_words import FRAME_REJECTS
 
 MOST_PICTURED = 50  # videos of a run that are shown with pictures; more would make a page that no browser opens
 _PAIRS_SHOWN = 3
@@ -214,7 +215,7 @@ def _dropped(verdict: Verdict) -> list[dict[str, Any]]:
     rows = []
     for code, count in verdict.frame_rejects.items():
         times = [f"{face.time_s:.2f}" for face in verdict.observation.faces if face.reject_reason == code]
-        rows.append({"reason": code.words, "count": count, "times": f"{', '.join(times)} s"})
+        rows.append({"reason": FRAME_REJECTS[code], "count": count, "times": f"{', '.join(times)} s"})
     return rows
 
 

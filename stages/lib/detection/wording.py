@@ -7,6 +7,7 @@ from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
+from stages.lib.reason_words import VIDEO_REJECTS
 
 _DEMO = "demo"  # the training dataset that comes with the project
 
@@ -34,7 +35,7 @@ def reason(verdict: Verdict, calibration: Calibration) -> str | None:
     if verdict.reject_reason is None:
         return None
     counts = {"n_faces": verdict.n_faces, "n_frames": len(verdict.observation.faces)}
-    return verdict.reject_reason.words.format(**counts, min_faces=calibration.pairs.min_faces)
+    return VIDEO_REJECTS[verdict.reject_reason].format(**counts, min_faces=calibration.pairs.min_faces)
 
 
 def version_warnings(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

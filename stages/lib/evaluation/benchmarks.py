@@ -17,7 +17,7 @@ from stages.lib.evaluation.paper import (
     Column,
     Figures,
     comparable,
-    detectors,
+    figures_of_detectors,
 )
 from stages.lib.figures import plt, save_png
 from stages.lib.markdown import markdown_table
@@ -30,16 +30,16 @@ _TABLES = (
 
 
 def benchmark_tables(
-    detail: dict[str, Any], benchmarks: dict[str, str | None], trained_on: str | None, notes: list[str]
+    detail: dict[str, Any], paper_datasets: dict[str, str | None], trained_on: str | None, notes: list[str]
 ) -> str:
     """Markdown: every dataset and method with averages; then each of the paper's tables that these runs belong to.
 
-    ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``benchmarks``: {dataset:
-    the paper's benchmark that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end
+    ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``paper_datasets``:
+    {dataset: the paper's that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end
     with.
     """
     parts = ["# Results\n\nVideo-level AUC in % on the test splits.\n", _all_datasets(detail)]
-    dataset_of = {name: dataset for dataset, name in benchmarks.items() if name}
+    dataset_of = {name: dataset for dataset, name in paper_datasets.items() if name}
     for title, table in _TABLES:
         columns = _columns(table)
         shown = [column for column in columns if column[0] in dataset_of and comparable(column, trained_on)]
@@ -64,9 +64,9 @@ def _mean(values: list[float | None]) -> float | None:
 def _all_datasets(detail: dict[str, Any]) -> str:
     rows = []
     for dataset, found in detail.items():
-        methods = [method for method in found["difffake"] if method != ALL]
+        methods = [method for method in found[DIFFFAKE.key] if method != ALL]
         for method in [*methods, ALL]:
-            counts = found["difffake"][method]
+            counts = found[DIFFFAKE.key][method]
             figures = [_percent(found[detector.key][method]["auc"]) for detector in DETECTORS]
             rows.append([dataset, method, *figures, str(counts["n_real"]), str(counts["n_fake"])])
         if len(methods) > 1:
@@ -100,25 +100,25 @@ def _beside_the_paper(
 
 
 def benchmark_plot(
-    path: Path, detail: dict[str, Any], benchmarks: dict[str, str | None], trained_on: str | None
+    path: Path, detail: dict[str, Any], paper_datasets: dict[str, str | None], trained_on: str | None
 ) -> None:
     """A row for each dataset and method: our detectors' AUC, DiffFake's interval, and the paper's DiffFake where
     comparable.
 
     Arguments as in :func:`benchmark_tables`; ``path`` becomes a PNG.
     """
-    rows = [(dataset, method) for dataset, found in detail.items() for method in found["difffake"]]
+    rows = [(dataset, method) for dataset, found in detail.items() for method in found[DIFFFAKE.key]]
     figure, axis = plt.subplots(figsize=(8, 0.3 * len(rows) + 1.3), layout="constrained")
     heights = np.arange(len(rows))[::-1]
     for detector, marker, offset in zip(DETECTORS, "os^", (0.15, 0, -0.15), strict=True):
         values = [detail[dataset][detector.key][method]["auc"] for dataset, method in rows]
         axis.plot([np.nan if v is None else v for v in values], heights + offset, marker, label=detector.label, ms=5)
     for (dataset, method), height in zip(rows, heights, strict=True):
-        interval = detail[dataset]["difffake"][method]["auc_ci95"]
+        interval = detail[dataset][DIFFFAKE.key][method]["auc_ci95"]
         if interval:
             axis.plot(interval, [height + 0.15] * 2, color="C0", lw=1)
-    columns = [(benchmarks[dataset] or "", method) for dataset, method in rows]
-    of_paper = detectors()[DIFFFAKE.label]
+    columns = [(paper_datasets[dataset] or "", method) for dataset, method in rows]
+    of_paper = figures_of_detectors()[DIFFFAKE.label]
     paper = [of_paper.get(column) if comparable(column, trained_on) else None for column in columns]
     if any(paper):
         shown = [np.nan if value is None else value / 100 for value in paper]

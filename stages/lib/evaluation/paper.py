@@ -1,6 +1,6 @@
 """The paper's figures: video-level AUC in % of Stamnas & Sanchez, "DiffFake", WACVW 2025, by the number of its tables.
 
-Columns are (benchmark, method); a benchmark is a dataset at a quality, by :func:`paper_dataset`. Everything but table 6
+Columns are (dataset, method); a dataset is one at a quality, by :func:`paper_dataset`. Everything but table 6
 was trained on FaceForensics++ c0; table 6 on the quality that it tests. Its competitors' figures are as the paper
 quotes them.
 """
@@ -90,7 +90,7 @@ TABLE_9 = _figures(
 )
 
 
-def detectors() -> Figures:
+def figures_of_detectors() -> Figures:
     """DiffFake, its single-frame baseline and its classifier, by label, in all of tables 3, 5, 6 and 7."""
     tables = (TABLE_3, TABLE_5, TABLE_6)
     return {
@@ -100,5 +100,5 @@ def detectors() -> Figures:
 
 
 def comparable(column: Column, trained_on: str | None) -> bool:
-    """Whether the paper's figure of a column was measured with what ``trained_on`` (a benchmark) trains on."""
+    """Whether the paper's figure of a column was measured with what ``trained_on`` (one of its datasets) is."""
     return trained_on == (column[0] if column[0] in ("ffpp_c23", "ffpp_c40") else FFPP)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE, Detector
-from stages.lib.evaluation.paper import TABLE_8, TABLE_9, TABLES_2_AND_4, Figures, detectors
+from stages.lib.evaluation.paper import TABLE_8, TABLE_9, TABLES_2_AND_4, Figures, figures_of_detectors
 from stages.lib.figures import plt, save_png
 from stages.lib.markdown import markdown_table
 from stages.lib.pairs.fusion import FUSIONS
@@ -44,7 +44,7 @@ TABLES = {
     "baseline": Table(
         "DiffFake against the single-frame anomaly model and classification (tables 3, 5, 6 and 7)",
         tuple(Row(one.label, detector=one) for one in DETECTORS),
-        detectors(),
+        figures_of_detectors(),
     ),
     "backbone": Table(
         "Backbones (table 8)",
@@ -79,10 +79,10 @@ def _mean_and_spread(values: list[float | None]) -> str:
     return f"{np.mean(known):.1f}" + (f" ± {np.std(known):.1f}" if len(known) > 1 else "")
 
 
-def render(table: Table, results: Mapping[str, list[Run | None]], benchmarks: Mapping[str, str | None]) -> str:
+def render(table: Table, results: Mapping[str, list[Run | None]], paper_datasets: Mapping[str, str | None]) -> str:
     """A table as Markdown: a column per dataset and method, ours and, where the dataset is the paper's, (paper's).
 
-    ``results``: each row's experiments, one per fold, None where it failed. ``benchmarks``: which of the paper's
+    ``results``: each row's experiments, one per fold, None where it failed. ``paper_datasets``: which of the paper's
     each dataset is, where the paper's figures were trained on what these were.
     """
     runs = [run for folds in results.values() for run in folds if run]
@@ -94,7 +94,7 @@ def render(table: Table, results: Mapping[str, list[Run | None]], benchmarks: Ma
         cells = []
         for dataset, method in columns:
             ours = [run[row.detector.key].get(dataset, {}).get(method) for run in results[row.label] if run]
-            theirs = table.paper.get(row.label, {}).get((benchmarks.get(dataset) or "", method))
+            theirs = table.paper.get(row.label, {}).get((paper_datasets.get(dataset) or "", method))
             failed = "failed" if None in results[row.label] else ""
             cells.append(f"{_mean_and_spread(ours)} ({'–' if theirs is None else f'{theirs:.1f}'}) {failed}".strip())
         rows.append([row.label, *cells])

@@ -27,7 +27,7 @@ _WHERE_TO_GET = (
 
 # A frontal face at rest in units of the distance between the eye centres: the origin is midway between the eyes, x to
 # the image's right, y down. Half a face; the other half mirrors it. It starts from the points placed by hand on the
-# demo's two portraits (stages/lib/demo_face.py), who both smile; mouth and chin are lowered and the brows raised to a
+# demo's two portraits (stages/lib/demo/face.py), who both smile; mouth and chin are lowered and the brows raised to a
 # face at rest.
 _HALF: dict[str, list[tuple[float, float]]] = {
     "jaw": [

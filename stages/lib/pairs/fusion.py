@@ -35,9 +35,9 @@ def joint(a: Features, b: Features) -> np.ndarray:
 def appearance(a: Features, b: Features) -> np.ndarray:
     """How colour and detail of the face, its border and its surround change, beside the classifier's logit, (n, 56).
 
-    The difference (equation 4) of what :mod:`stages.lib.appearance` measures and of the fake logit, and the pair's mean
-    logit. Whatever both frames share (person, camera, light, resolution) cancels, all but the mean logit. Made for
-    pairs that lie close in time (``pairs.max_gap``): the shorter the time, the less changes by nature.
+    The difference (equation 4) of what :mod:`stages.lib.faces.appearance` measures and of the fake logit, and the
+    pair's mean logit. Whatever both frames share (person, camera, light, resolution) cancels, all but the mean logit.
+    Made for pairs that lie close in time (``pairs.max_gap``): the shorter the time, the less changes by nature.
     """
     logits = np.column_stack([a.logit - b.logit, (a.logit + b.logit) / 2])
     return np.concatenate([a.appearance - b.appearance, logits], axis=1)

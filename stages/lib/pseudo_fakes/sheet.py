@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.lib.figures import plt, save_png
 from stages.lib.files import faces_file
-from stages.lib.pseudo_fakes.bank import TrainingVideo
+from stages.lib.pseudo_fakes.making import TrainingVideo
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.pseudo_fakes.synthesis import Donor, synthesize
 from stages.lib.seeding import video_rng

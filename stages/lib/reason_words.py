@@ -1,0 +1,23 @@
+"""The words for people of each reject reason of :mod:`stages.lib.reasons`."""
+
+from stages.lib.reasons import FrameReject, VideoReject
+
+# Counts in braces are filled in.
+VIDEO_REJECTS: dict[VideoReject, str] = {
+    VideoReject.MISSING_FILE: "there is no such file",
+    VideoReject.EMPTY_FILE: "the file is empty",
+    VideoReject.UNREADABLE: "not a video that can be opened: another kind of file, or damaged",
+    VideoReject.NO_FRAMES: "it opens as a video, but no frame can be decoded: it is damaged, or the codec isn't known "
+    "here",
+    VideoReject.SINGLE_IMAGE: "a single image; the method compares the frames of a video with each other",
+    VideoReject.TOO_LONG: "longer than allowed",
+    VideoReject.NO_FACE: "no frontal face was found in any of the frames looked at",
+    VideoReject.TOO_FEW_FACES: "too little face to judge: a frontal face was found in {n_faces} of {n_frames} frames "
+    "looked at, and {min_faces} are needed",
+    VideoReject.UNCALIBRATED: "the model was calibrated on fewer than two real videos, so that its scores have no "
+    "meaning yet; add real videos to the validation split and run `dvc repro calibrate`",
+}
+FRAME_REJECTS: dict[FrameReject, str] = {
+    FrameReject.NO_FACE: "no frontal face found",
+    FrameReject.OTHER_PERSON: "only other people's faces found",
+}

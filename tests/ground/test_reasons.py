@@ -1,0 +1,18 @@
+"""Every reject reason has its words."""
+
+import pytest
+
+from stages.lib.reason_words import FRAME_REJECTS, VIDEO_REJECTS
+from stages.lib.reasons import FrameReject, VideoReject
+
+COUNTS = {"n_faces": 3, "n_frames": 9, "min_faces": 4}
+
+
+@pytest.mark.parametrize("code", VideoReject)
+def test_a_video_that_is_rejected_is_told_why(code):
+    assert len(VIDEO_REJECTS[code].format(**COUNTS)) > 10
+
+
+@pytest.mark.parametrize("code", FrameReject)
+def test_a_frame_that_is_dropped_is_told_why(code):
+    assert len(FRAME_REJECTS[code]) > 10
