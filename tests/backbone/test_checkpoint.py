@@ -13,8 +13,6 @@ from stages.lib.errors import InputError
 from tests.helpers.params import TINY_NETWORK, backbone_settings
 
 CPU = "cpu"
-
-
 FACES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
 

@@ -148,6 +148,12 @@ def test_imports_are_followed_however_they_are_written(tmp_path, line, found):
     assert imported_modules(str(tmp_path / "module.py")) == found
 
 
+def test_a_recipe_follows_imports_of_modules_from_packages(tmp_path):
+    (tmp_path / "stage.py").write_text("from stages.lib.faces import crop, video_faces\n")
+    files = source_files(str(tmp_path / "stage.py"))
+    assert {"stages/lib/faces/crop.py", "stages/lib/faces/video_faces.py", "stages/lib/faces/detector.py"} <= files
+
+
 def test_a_relative_import_is_refused(tmp_path):
     (tmp_path / "module.py").write_text("from . import files")
     with pytest.raises(ValueError, match="a relative import"):
