@@ -32,21 +32,20 @@ def _write_csv(path: Path, rows: list[dict[str, object]], columns: list[str]) ->
 
 def _summary(detail: dict[str, Any]) -> str:
     rows = [
-        {"dataset": dataset, "method": method}
-        | _figures(values, {one.label: detectors[one.key][method]["auc"] for one in DETECTORS})
-        for dataset, detectors in detail.items()
-        for method, values in detectors[DIFFFAKE.key].items()
+        {
+            "dataset": dataset,
+            "method": method,
+            DIFFFAKE.label: values["auc"],
+            "95 % interval": "-" if values["auc_ci95"] is None else "{:.3f} to {:.3f}".format(*values["auc_ci95"]),
+            **{one.label: found[one.key][method]["auc"] for one in DETECTORS if one is not DIFFFAKE},
+            "reals": values["n_real"],
+            "fakes": values["n_fake"],
+        }
+        for dataset, found in detail.items()
+        for method, values in found[DIFFFAKE.key].items()
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
     return f"Video-level AUC on the test split\n{table}\n"
-
-
-def _figures(of_difffake: dict[str, Any], auc: dict[str, float | None]) -> dict[str, Any]:
-    """A row's figures: DiffFake's AUC with its interval, then the baselines', and how many videos they rest on."""
-    interval = of_difffake["auc_ci95"]
-    figures: dict[str, Any] = {DIFFFAKE.label: auc.pop(DIFFFAKE.label)}
-    figures["95 % interval"] = "-" if interval is None else "{:.3f} to {:.3f}".format(*interval)
-    return figures | auc | {"reals": of_difffake["n_real"], "fakes": of_difffake["n_fake"]}
 
 
 def _protocol(params: Params) -> dict[str, Any]:
@@ -107,7 +106,7 @@ def _read_datasets(
     tables = ((scores, SCORES), (pair_scores, PAIR_SCORES), (frame_scores, FRAME_SCORES))
     return {
         name: EvaluatedDataset(
-            name, *(read_table(folder / f"{name}.parquet", schema).to_pandas() for folder, schema in tables)
+            *(read_table(folder / f"{name}.parquet", schema).to_pandas() for folder, schema in tables)
         )
         for name in names
     }

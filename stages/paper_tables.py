@@ -102,7 +102,8 @@ def _page(
         f"# The paper's tables\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none "
         "for the dataset.\n"
     )
-    rendered = [render(table, results[table.title], _paper_datasets(params)) for table in tables]
+    paper_datasets = _paper_datasets(params)
+    rendered = [render(table, results[table.title], paper_datasets) for table in tables]
     return "\n".join([head, f"Made by `{command}`.", "", *rendered])
 
 

@@ -9,7 +9,6 @@ from stages.lib.datasets.settings import CrossValidationSettings
 from stages.lib.faces.settings import FaceSettings
 from stages.lib.frames.settings import FrameSettings
 from stages.lib.pairs.settings import PairSettings
-from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.settings import Settings
 from stages.params import load_params
 
@@ -29,10 +28,6 @@ def frame_settings(**changes: Any) -> FrameSettings:
 
 def face_settings(**changes: Any) -> FaceSettings:
     return changed(SHIPPED.faces, **changes)
-
-
-def synthesis_settings(**changes: Any) -> SynthesisSettings:
-    return changed(SHIPPED.synthesis, **changes)
 
 
 def backbone_settings(**changes: Any) -> BackboneSettings:

@@ -15,7 +15,7 @@ from tests.helpers.videos import face_frames, noise_frames, portrait, write_vide
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PATIENCE_S = 400  # for one command; the longest takes a quarter of that
+PATIENCE_S = 400  # for one command; the longest takes a quarter of that, so one that hangs fails its test
 
 NAMES = {
     "good.mp4": ("real", "train"),
@@ -69,12 +69,9 @@ def run(folder: Path, *command: str, workers: int = 2, check: bool = True) -> su
         "GIT_COMMITTER_NAME": "t",
         "GIT_COMMITTER_EMAIL": "t@t",
     }
-    options = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "check": False}
-    try:
-        done = subprocess.run(command, timeout=PATIENCE_S, **options)
-    except subprocess.TimeoutExpired:
-        # `dvc exp show` was seen to wait for itself, at rest, for a quarter of an hour, once in three runs.
-        done = subprocess.run(command, timeout=PATIENCE_S, **options)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert done.returncode == 0 or not check, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     return done
 

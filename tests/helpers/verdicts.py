@@ -57,7 +57,7 @@ def observation_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float
     faces += [Face(5 * i, i / 5, FrameReject.NO_FACE) for i in range(n_faces, n_faces + dropped)]
     extracted = ExtractedVideo(40, 40, 320, 240, reject_reason=None if faces else VideoReject.UNREADABLE)
     view = encode_jpeg(np.full((90, 160, 3), 120, np.uint8)) if n_faces else None
-    return Observation(name, extracted, len(faces), "0" * 64, 12345, faces, crops, view)
+    return Observation(name, extracted, "0" * 64, 12345, faces, crops, view)
 
 
 def verdict_of(observation: Observation, pair_scores: Sequence[float], calibration: Calibration) -> Verdict:

@@ -36,13 +36,14 @@ def score_video(
     """
     pair_scores = anomaly_scores(model, fused)
     if len(pair_scores):
-        # pandas' mean adds with compensation; grouped, its last bit is the same with other videos beside.
-        return VideoScore(
-            float(pd.Series(pair_scores).groupby(np.zeros(len(pair_scores))).mean().iloc[0]), pair_scores, None
-        )
-    return VideoScore(
-        None, pair_scores, extraction_reject or (VideoReject.TOO_FEW_FACES if n_faces else VideoReject.NO_FACE)
-    )
+        return VideoScore(_mean(pair_scores), pair_scores, None)
+    too_few = VideoReject.TOO_FEW_FACES if n_faces else VideoReject.NO_FACE
+    return VideoScore(None, pair_scores, extraction_reject or too_few)
+
+
+def _mean(scores: np.ndarray) -> float:
+    """The mean of one video's scores as pandas' ``groupby`` has it (its sum is compensated), to the last bit."""
+    return float(pd.Series(scores).groupby(np.zeros(len(scores))).mean().iloc[0])
 
 
 def anomaly_scores(model: Pipeline, vectors: np.ndarray) -> np.ndarray:

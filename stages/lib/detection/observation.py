@@ -48,19 +48,23 @@ class Note:
 class Observation:
     """What decoding and cropping one video gave; pictures are small, so that many of these may wait.
 
-    ``extracted``: without its frames, of which there were ``n_frames``. ``faces``: one for each frame; ``crops``: RGB
-    uint8 (n, 224, 224, 3) of those that there are; ``view``: JPEG of a whole frame with the face's box, or None.
+    ``extracted``: without its frames. ``faces``: one for each frame; ``crops``: RGB uint8 (n, 224, 224, 3) of those
+    that there are; ``view``: JPEG of a whole frame with the face's box, or None.
     """
 
     name: str
     extracted: ExtractedVideo
-    n_frames: int = 0
     sha256: str | None = None
     n_bytes: int = 0
     faces: list[Face] = field(default_factory=list)
     crops: np.ndarray = field(default_factory=lambda: np.empty((0, FACE_SIZE, FACE_SIZE, 3), np.uint8))
     view: bytes | None = None
     notes: list[Note] = field(default_factory=list)
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames were looked at."""
+        return len(self.faces)
 
     @property
     def used(self) -> list[Face]:
@@ -84,7 +88,7 @@ def observe(
     rows, video.frames = video.frames, []
     if path.is_file() and video.n_decoded == 1 and video.n_declared <= 1:
         video.reject_reason, rows = VideoReject.SINGLE_IMAGE, []
-    observation = Observation(name, video, len(rows))
+    observation = Observation(name, video)
     if path.is_file():
         observation.sha256, observation.n_bytes = sha256(path), path.stat().st_size
     observation.faces, observation.crops = crop_video(lambda: decompressed(rows), calibration.faces)

@@ -14,8 +14,8 @@ _DEMO = "demo"  # the training dataset that comes with the project
 _NOTES = {
     NoteCode.TRUNCATED: "The file ends early: {n_decoded} of {n_declared} frames can be decoded.",
     NoteCode.OTHER_PEOPLE: "The faces used may not all be one person's: {others} of {n_faces} look unlike the others "
-    "in colour. A pair "
-    "of two people, or of two scenes, is anomalous whether it is forged or not. Look at the faces below.",
+    "in colour. A pair of two people, or of two scenes, is anomalous whether it is forged or not. Look at the faces "
+    "below.",
     NoteCode.SEVERAL_FACES: "More than one face is in view in {several} of {counted_in} frames in which they were "
     "counted; only one in each was judged.",
     NoteCode.FACE_SIZE: "The face is {width:.0f} px wide; those that the model was trained and calibrated on are "
@@ -34,7 +34,7 @@ def reason(verdict: Verdict, calibration: Calibration) -> str | None:
     """Why there is no verdict, as part of a sentence; None where there is one."""
     if verdict.reject_reason is None:
         return None
-    counts = {"n_faces": verdict.n_faces, "n_frames": len(verdict.observation.faces)}
+    counts = {"n_faces": verdict.n_faces, "n_frames": verdict.observation.n_frames}
     return VIDEO_REJECTS[verdict.reject_reason].format(**counts, min_faces=calibration.pairs.min_faces)
 
 

@@ -73,7 +73,6 @@ class EvaluatedDataset:
     ``videos``: the ``SCORES`` table, of all splits; ``pair_scores`` and ``frame_scores``: the tables of those names.
     """
 
-    name: str
     videos: pd.DataFrame
     pair_scores: pd.DataFrame
     frame_scores: pd.DataFrame
