@@ -8,6 +8,21 @@ from stages.lib.reasons import FrameReject, VideoReject
 COUNTS = {"n_faces": 3, "n_frames": 9, "min_faces": 4}
 
 
+def test_the_codes_that_tables_and_metrics_hold_stay():
+    assert [str(code) for code in VideoReject] == [
+        "missing_file",
+        "empty_file",
+        "unreadable",
+        "no_frames",
+        "single_frame",
+        "too_long",
+        "no_face",
+        "too_few_faces",
+        "uncalibrated",
+    ]
+    assert [str(code) for code in FrameReject] == ["no_face", "other_person"]
+
+
 @pytest.mark.parametrize("code", VideoReject)
 def test_a_video_that_is_rejected_is_told_why(code):
     assert len(VIDEO_REJECTS[code].format(**COUNTS)) > 10

@@ -13,17 +13,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.anomaly.files import load_anomaly_models, save_anomaly_models
+from stages.lib.anomaly.files import FRAME_MODEL, PAIR_MODEL, load_anomaly_models, save_anomaly_models
 from stages.lib.backbone.checkpoint import load_backbone
-from stages.lib.calibration.bundle import load_calibration, sha256
+from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, load_calibration, sha256
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.observation import NoteCode, observe
-from stages.lib.detection.verdict import CANNOT_TELL, Verdict
+from stages.lib.detection.verdict import ANOMALOUS, CANNOT_TELL, Verdict
 from stages.lib.detection.wording import reason
 from stages.lib.errors import InputError
 from stages.lib.files import write_json
 from stages.lib.reasons import VideoReject
+from stages.lib.records import REAL
 from tests.helpers.pipeline import read_json, run
+from tests.helpers.verdicts import RATE
 from tests.helpers.videos import face_frames, noise_frames, portrait, write_video
 
 
@@ -32,9 +34,8 @@ def _detect(folder: Path, *arguments: str | Path, code: int = 0) -> tuple[str, d
     done = run(folder, "python", "-m", "stages.detect", *map(str, arguments), check=False)
     assert done.returncode == code, done.stderr[-3000:]
     target = Path(arguments[-1] if arguments else "")
-    return done.stdout + (done.stderr if code == 1 else ""), read_json(
-        folder / target
-    ) if target.suffix == ".json" else None
+    content = read_json(folder / target) if target.suffix == ".json" else None
+    return done.stdout + (done.stderr if code == 1 else ""), content
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def detector(ran) -> Detector:
 
 
 def _judge(detector: Detector, path: Path, **options: float) -> Verdict:
-    return detector.judge(observe(path.name, path, detector.calibration, **options), 0.05)
+    return detector.judge(observe(path.name, path, detector.calibration, **options), RATE)
 
 
 @pytest.mark.parametrize("name", ["demo", "messy"])
@@ -54,16 +55,14 @@ def test_every_video_has_the_pipelines_score_or_its_reason(ran, tmp_path, name):
     _, found = _detect(ran, *videos, "--report", tmp_path / "r.html", "--json", tmp_path / "o.json", code=code)
     found = {video["video"].removeprefix(f"{root}/"): video for video in found["videos"]}
     pipeline = {row["video_id"]: row for row in pq.read_table(ran / f"data/scores/{name}.parquet").to_pylist()}
-    assert found.pop("manifest.csv", {"reject_reason": "unreadable"})["reject_reason"] == "unreadable"
-    assert set(found) == {video_id for video_id, row in pipeline.items() if row["reject_reason"] != "missing_file"}
+    manifest = found.pop("manifest.csv", None)
+    assert manifest is None or manifest["reject_reason"] == VideoReject.UNREADABLE
+    there = {video_id for video_id, row in pipeline.items() if row["reject_reason"] != VideoReject.MISSING_FILE}
+    assert set(found) == there
     for video_id, video in found.items():
-        row = pipeline[video_id]
-        assert (video["anomaly_score"], video["reject_reason"]) == (row["anomaly_score"], row["reject_reason"]), (
-            video_id
-        )
-        assert (video["n_pairs"], video["n_faces"], video["frame_rejects"]) == (
-            row["n_pairs"], row["n_faces"], json.loads(row["frame_rejects"]),
-        )  # fmt: skip
+        row = pipeline[video_id] | {"frame_rejects": json.loads(pipeline[video_id]["frame_rejects"])}
+        same = ("anomaly_score", "reject_reason", "n_pairs", "n_faces", "frame_rejects")
+        assert {key: video[key] for key in same} == {key: row[key] for key in same}, video_id
     assert sum(video["anomaly_score"] is not None for video in found.values()) >= 5
 
 
@@ -73,35 +72,76 @@ def read_params(folder: Path) -> dict:
     return YAML(typ="safe").load(folder / "params.yaml")
 
 
-def test_a_renamed_video_keeps_its_score_and_one_is_explained_in_words(ran, tmp_path):
-    shutil.copyfile(ran / "inputs/messy/good.mp4", tmp_path / "Ein Übung\n\x1b[31m.mov")
-    said, found = _detect(ran, *tmp_path.glob("*.mov"), "--false-alarm-rate", "0.3", "--json", tmp_path / "o.json")
+@pytest.fixture(scope="module")
+def renamed(ran, tmp_path_factory) -> tuple[str, dict]:
+    """What is printed, and written as JSON, of a video of the pipeline under a hostile name, at a rate of 30 %."""
+    folder = tmp_path_factory.mktemp("renamed")
+    shutil.copyfile(ran / "inputs/messy/good.mp4", folder / "Ein Übung\n\x1b[31m.mov")
+    return _detect(ran, *folder.glob("*.mov"), "--false-alarm-rate", "0.3", "--json", folder / "o.json")
+
+
+def test_a_renamed_video_keeps_its_score(ran, renamed):
     pipeline = pq.read_table(ran / "data/scores/messy.parquet").to_pandas().set_index("video_id")
-    (video,) = found["videos"]
+    (video,) = renamed[1]["videos"]
     assert video["anomaly_score"] == pipeline.loc["good.mp4", "anomaly_score"]
-    assert video["sha256"] == sha256(ran / "inputs/messy/good.mp4")
+
+
+def test_a_video_is_known_by_its_digest(ran, renamed):
+    assert renamed[1]["videos"][0]["sha256"] == sha256(ran / "inputs/messy/good.mp4")
+
+
+def test_a_score_is_the_mean_over_its_pairs_and_lies_in_its_interval(renamed):
+    (video,) = renamed[1]["videos"]
     assert np.mean([pair["anomaly_score"] for pair in video["pairs"]]) == pytest.approx(video["anomaly_score"])
     low, high = video["anomaly_score_interval"]
     assert low <= video["anomaly_score"] <= high
-    assert (video["decision"] == "anomalous") == (video["anomaly_score"] > found["threshold"])
-    assert found["false_alarm_rate"] == 0.3 and found["calibration"]["validation"]["people"] == 3
-    assert "\x1b" not in said
-    said = " ".join(said.split())
-    for part in ("Its anomaly score", "30.0%", "3 real validation videos of 3 people", "not proof", "Out of its scope"):
-        assert part in said, part
 
 
-def test_the_default_rate_is_the_params_and_the_settings_are_the_models(ran, tmp_path):
-    calibration = load_calibration(ran / "models")
-    params = read_params(ran)
+def test_the_rate_that_is_asked_for_decides(renamed):
+    found = renamed[1]
+    (video,) = found["videos"]
+    assert found["false_alarm_rate"] == 0.3
+    assert (video["decision"] == ANOMALOUS) == (video["anomaly_score"] > found["threshold"])
+
+
+def test_the_calibration_is_written_with_the_results(renamed):
+    assert renamed[1]["calibration"]["validation"]["people"] == 3
+
+
+def test_no_control_letter_of_a_name_is_printed(renamed):
+    assert "\x1b" not in renamed[0]
+
+
+@pytest.mark.parametrize(
+    "part", ["Its anomaly score", "30.0%", "3 real validation videos of 3 people", "not proof", "Out of its scope"]
+)
+def test_one_video_is_explained_in_words(renamed, part):
+    assert part in " ".join(renamed[0].split())
+
+
+def test_the_default_rate_is_the_params_and_the_settings_are_the_models(ran):
+    calibration, params = load_calibration(ran / "models"), read_params(ran)
     assert calibration.false_alarm_rate == params["calibration"]["false_alarm_rate"]
-    assert calibration.frames.per_video == params["frames"]["per_video"] and calibration.fusion == params["fusion"]
-    scores = pq.read_table(ran / "data/scores/demo.parquet").to_pandas().query("label == 'real'")
-    for name, reals in (("val", calibration.validation), ("test", calibration.test)):
-        assert reals.scores == sorted(scores.query(f"split == '{name}'")["anomaly_score"])
-    assert (calibration.trained_on.dataset, calibration.trained_on.videos) == ("demo", 2)
+    assert calibration.frames.per_video == params["frames"]["per_video"]
+    assert calibration.fusion == params["fusion"]
+
+
+@pytest.mark.parametrize(("split", "reals"), [("val", "validation"), ("test", "test")])
+def test_the_reals_of_the_calibration_are_the_pipelines(ran, split, reals):
+    scores = pq.read_table(ran / "data/scores/demo.parquet").to_pandas().query(f"label == '{REAL}'")
+    expected = sorted(scores.query(f"split == '{split}'")["anomaly_score"])
+    assert getattr(load_calibration(ran / "models"), reals).scores == expected
+
+
+def test_the_calibration_names_what_was_trained_on(ran):
+    trained_on = load_calibration(ran / "models").trained_on
+    assert (trained_on.dataset, trained_on.videos) == ("demo", 2)
+
+
+def test_the_metrics_of_the_calibration_count_test_reals_at_the_nominal_rate(ran):
     metrics = read_json(ran / "metrics/calibration.json")
-    assert metrics["nominal"] == 0.05 and metrics["datasets"]["demo"]["n_real"] == 2
+    assert metrics["nominal"] == RATE
+    assert metrics["datasets"]["demo"]["n_real"] == 2
 
 
 def _still(path: Path) -> None:
@@ -123,16 +163,16 @@ def _headless(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "code", "words"),
     [
-        ("text.mp4", lambda path: path.write_text("not a video\n" * 100), "unreadable", "another kind of file, or "
-            "damaged"),
-        ("empty.mp4", lambda path: path.touch(), "empty_file", "empty"),
-        ("headless.mp4", _headless, "unreadable", "damaged"),
-        ("three.mp4", lambda path: write_video(path, face_frames(3)), "too_few_faces", "found in 3 of 3 frames looked "
-            "at, and 4"),
-        ("none.mp4", lambda path: write_video(path, noise_frames(20)), "no_face", "no frontal face"),
-        ("still.jpg", _still, "single_frame", "a single image"),
-        ("still.png", _still, "single_frame", "a single image"),
-        ("gone.mp4", lambda path: None, "missing_file", "no such file"),
+        ("text.mp4", lambda path: path.write_text("not a video\n" * 100), VideoReject.UNREADABLE,
+            "another kind of file, or damaged"),
+        ("empty.mp4", lambda path: path.touch(), VideoReject.EMPTY_FILE, "empty"),
+        ("headless.mp4", _headless, VideoReject.UNREADABLE, "damaged"),
+        ("three.mp4", lambda path: write_video(path, face_frames(3)), VideoReject.TOO_FEW_FACES,
+            "found in 3 of 3 frames looked at, and 4"),
+        ("none.mp4", lambda path: write_video(path, noise_frames(20)), VideoReject.NO_FACE, "no frontal face"),
+        ("still.jpg", _still, VideoReject.SINGLE_IMAGE, "a single image"),
+        ("still.png", _still, VideoReject.SINGLE_IMAGE, "a single image"),
+        ("gone.mp4", lambda path: None, VideoReject.MISSING_FILE, "no such file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_judged_says_why(detector, tmp_path, name, make, code, words):
@@ -152,7 +192,9 @@ def test_a_truncated_video_is_judged_by_what_is_there_and_said_to_be(detector, t
 def test_a_large_video_is_judged(detector, tmp_path):
     write_video(tmp_path / "v.mp4", [cv2.resize(frame, (3840, 2160)) for frame in face_frames(8, (240, 426))])
     verdict = _judge(detector, tmp_path / "v.mp4")
-    assert verdict.observation.extracted.width == 3840 and verdict.n_faces == 8 and verdict.anomaly_score is not None
+    assert verdict.observation.extracted.width == 3840
+    assert verdict.n_faces == 8
+    assert verdict.anomaly_score is not None
 
 
 def _codes(detector: Detector, path: Path) -> set[NoteCode]:
@@ -177,7 +219,11 @@ def test_one_person_is_no_reason_for_a_note_on_people(detector, tmp_path):
 def test_a_video_that_is_too_long_is_not_decoded(detector, tmp_path):
     path = write_video(tmp_path / "v.mp4", face_frames(50))
     verdict = _judge(detector, path, max_seconds=1.9)
-    assert (verdict.reject_reason, verdict.observation.extracted.n_decoded) == ("too_long", 0)
+    assert (verdict.reject_reason, verdict.observation.extracted.n_decoded) == (VideoReject.TOO_LONG, 0)
+
+
+def test_a_video_that_is_as_long_as_allowed_is_judged(detector, tmp_path):
+    path = write_video(tmp_path / "v.mp4", face_frames(50))
     assert _judge(detector, path, max_seconds=2.1).anomaly_score is not None
 
 
@@ -186,7 +232,8 @@ def test_a_model_calibrated_on_one_video_scores_but_does_not_decide(ran, detecto
     uncalibrated = Detector(ran / "models", detector.calibration.model_copy(update={"validation": one}))
     verdict = _judge(uncalibrated, ran / "inputs/messy/good.mp4")
     assert (verdict.decision, verdict.reject_reason) == (CANNOT_TELL, VideoReject.UNCALIBRATED)
-    assert verdict.anomaly_score is not None and "fewer than two real videos" in reason(verdict, detector.calibration)
+    assert verdict.anomaly_score is not None
+    assert "fewer than two real videos" in reason(verdict, detector.calibration)
 
 
 def test_of_a_folder_of_50_mixed_files_none_is_lost(ran, tmp_path):
@@ -203,13 +250,13 @@ def test_of_a_folder_of_50_mixed_files_none_is_lost(ran, tmp_path):
         (folder / f"d{number % 3}").mkdir(parents=True, exist_ok=True)
         makers[number % 5](folder / f"d{number % 3}" / f"file {number}")
     (folder / ".hidden").write_text("x")
-    said, found = _detect(ran, folder, "--json", tmp_path / "o.json", code=2)
+    printed, found = _detect(ran, folder, "--json", tmp_path / "o.json", code=2)
     assert len(found["videos"]) == 50
     reasons = [video["reject_reason"] for video in found["videos"]]
     assert {reason: reasons.count(reason) for reason in set(reasons)} == {
-        None: 10, "too_few_faces": 10, "unreadable": 20, "single_frame": 10,
+        None: 10, VideoReject.TOO_FEW_FACES: 10, VideoReject.UNREADABLE: 20, VideoReject.SINGLE_IMAGE: 10,
     }  # fmt: skip
-    assert len([line for line in said.splitlines() if "file " in line and str(folder) in line]) == 50
+    assert len([line for line in printed.splitlines() if "file " in line and str(folder) in line]) == 50
 
 
 def test_a_folder_of_frames_is_a_video_where_it_is_said_to_be_one(ran, tmp_path):
@@ -218,14 +265,21 @@ def test_a_folder_of_frames_is_a_video_where_it_is_said_to_be_one(ran, tmp_path)
         cv2.imwrite(str(tmp_path / f"clip/{number:03}.png"), frame)
     _, found = _detect(ran, tmp_path / "clip", "--frames", "--json", tmp_path / "o.json")
     (video,) = found["videos"]
-    assert video["anomaly_score"] is not None and video["n_faces"] == 8 and video["sha256"] is None
+    assert video["anomaly_score"] is not None
+    assert video["n_faces"] == 8
+    assert video["sha256"] is None
 
 
-def test_json_and_report_go_to_standard_output_and_the_table_elsewhere(ran, tmp_path):
-    said, _ = _detect(ran, "inputs/messy/good.mp4", "--json", "-")
-    assert json.loads(said)["videos"][0]["video"] == "inputs/messy/good.mp4"
-    said, _ = _detect(ran, "inputs/messy/good.mp4", "--name", "=x <b>", "--report", "-")
-    assert said.startswith("<!DOCTYPE html>") and said.endswith("</html>\n") and ">=x &lt;b&gt;</h2>" in said
+def test_json_goes_to_standard_output_and_the_table_elsewhere(ran):
+    printed, _ = _detect(ran, "inputs/messy/good.mp4", "--json", "-")
+    assert json.loads(printed)["videos"][0]["video"] == "inputs/messy/good.mp4"
+
+
+def test_a_report_goes_to_standard_output_and_the_table_elsewhere(ran):
+    printed, _ = _detect(ran, "inputs/messy/good.mp4", "--name", "=x <b>", "--report", "-")
+    assert printed.startswith("<!DOCTYPE html>")
+    assert printed.endswith("</html>\n")
+    assert ">=x &lt;b&gt;</h2>" in printed
 
 
 @pytest.mark.parametrize(
@@ -245,25 +299,26 @@ def test_json_and_report_go_to_standard_output_and_the_table_elsewhere(ran, tmp_
     ],
 )
 def test_wrong_arguments_end_with_one_message(ran, arguments, message):
-    said, _ = _detect(ran, *arguments, code=1)
-    assert re.search(message, said) and "Traceback" not in said
+    printed, _ = _detect(ran, *arguments, code=1)
+    assert re.search(message, printed)
+    assert "Traceback" not in printed
 
 
 def _tampered(ran: Path, folder: Path, name: str, content: bytes) -> Path:
     """The models with one file changed, and a calibration that was made to agree with it."""
     shutil.copytree(ran / "models", folder / "models")
     (folder / "models" / name).write_bytes(content)
-    calibration = read_json(folder / "models/calibration.json")
+    calibration = read_json(folder / "models" / CALIBRATION)
     calibration["files"][name] = sha256(folder / "models" / name)
-    write_json(folder / "models/calibration.json", calibration)
+    write_json(folder / "models" / CALIBRATION, calibration)
     return folder / "models"
 
 
-@pytest.mark.parametrize("name", ["backbone.safetensors", "anomaly_model.skops"])
+@pytest.mark.parametrize("name", [BACKBONE, ANOMALY_MODEL])
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text"])
 def test_a_damaged_model_is_an_error_even_where_the_checksums_agree(ran, tmp_path, name, damage):
     whole = (ran / "models" / name).read_bytes()
-    middle = len(whole) // 3 if name.endswith("skops") else 20
+    middle = len(whole) // 3 if name == ANOMALY_MODEL else 20
     content = {
         "truncated": whole[: len(whole) // 2],
         "flipped": whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle : middle + 200]) + whole[middle + 200 :],
@@ -275,23 +330,26 @@ def test_a_damaged_model_is_an_error_even_where_the_checksums_agree(ran, tmp_pat
         Detector(models, load_calibration(models))
 
 
-def test_an_anomaly_model_of_another_backbone_or_kind_is_an_error(ran, tmp_path):
-    models = load_anomaly_models(ran / "models/anomaly_model.skops")
-    for number, wrong in enumerate(
-        ({"differential": models["differential"]}, [1, 2], {**models, "differential": models["single_frame"]})
-    ):
-        save_anomaly_models(tmp_path / f"{number}.skops", wrong)
-        folder = _tampered(
-            ran, tmp_path / str(number), "anomaly_model.skops", (tmp_path / f"{number}.skops").read_bytes()
-        )
-        with pytest.raises(InputError, match="anomaly_model.skops"):
-            Detector(folder, load_calibration(folder))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda models: {PAIR_MODEL: models[PAIR_MODEL]},
+        lambda models: [1, 2],
+        lambda models: {**models, PAIR_MODEL: models[FRAME_MODEL]},
+    ],
+    ids=["one missing", "a list", "of frames"],
+)
+def test_an_anomaly_model_of_another_backbone_or_kind_is_an_error(ran, tmp_path, wrong):
+    save_anomaly_models(tmp_path / ANOMALY_MODEL, wrong(load_anomaly_models(ran / "models" / ANOMALY_MODEL)))
+    folder = _tampered(ran, tmp_path, ANOMALY_MODEL, (tmp_path / ANOMALY_MODEL).read_bytes())
+    with pytest.raises(InputError, match=ANOMALY_MODEL):
+        Detector(folder, load_calibration(folder))
 
 
 def test_loading_a_backbone_never_asks_a_hub(ran, tmp_path):
     import safetensors.torch
 
-    tensors = safetensors.torch.load_file(ran / "models/backbone.safetensors")
+    tensors = safetensors.torch.load_file(ran / "models" / BACKBONE)
     config = {"name": "hf-hub:somebody/model", "input_size": 64, "embedding_dim": 512}
     safetensors.torch.save_file(tensors, tmp_path / "b.safetensors", metadata={"config": json.dumps(config)})
     with pytest.raises(InputError, match="hf-hub:somebody/model"):
