@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.cli import parse_paths, run
-from stages.lib.datasets.index import add_fingerprints, index_dataset, index_summary
+from stages.lib.datasets.index import add_fingerprints, forget_absent_originals, index_dataset, index_summary
 from stages.lib.errors import InputError
 from stages.lib.records import REAL
 from stages.lib.tables import FILE_STATES, INDEX, read_table, write_table
@@ -30,7 +30,7 @@ def main() -> None:
     known = pd.DataFrame(columns=FILE_STATES.names)
     if arguments.seen.exists():
         known = read_table(arguments.seen, FILE_STATES).to_pandas()
-    rows, states = add_fingerprints(rows, root, known)
+    rows, states = add_fingerprints(forget_absent_originals(rows), root, known)
     summary = index_summary(dataset.layout, rows)
     write_table(arguments.seen, states, FILE_STATES)
     write_table(arguments.out, rows, INDEX)

@@ -11,6 +11,9 @@ REAL, FAKE = "real", "fake"
 LABELS = (REAL, FAKE)
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# How a fake was made: another person's face put in; the mouth alone changed, to fit speech; a photo or face moved by
+# somebody else's motion or by sound; anything else.
+FAMILIES = ("swap", "lips", "animated", "other")
 N_LANDMARKS = 68
 N_APPEARANCE = 54  # numbers of faces/appearance.py
 

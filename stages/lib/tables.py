@@ -28,7 +28,9 @@ def _nullable(kind: pa.DataType) -> pa.Field:
     return pa.field("", kind, nullable=True)
 
 
-# One row per video of a dataset; video_id is the video's POSIX path below the dataset's root.
+# One row per video of a dataset; video_id is the video's POSIX path below the dataset's root. original is the video_id
+# of the real video that a fake was made from, where that is one of the rows, family one of FAMILIES; both are empty for
+# a real.
 INDEX = _schema(
     video_id=pa.string(),
     path=pa.string(),
@@ -36,6 +38,8 @@ INDEX = _schema(
     method=pa.string(),
     split=pa.string(),
     identity=pa.string(),
+    original=pa.string(),
+    family=pa.string(),
     fingerprint=pa.string(),
 )
 
@@ -91,6 +95,8 @@ SCORES = _schema(
     method=pa.string(),
     split=pa.string(),
     identity=pa.string(),
+    original=pa.string(),
+    family=pa.string(),
     anomaly_score=_nullable(pa.float64()),
     single_frame_score=_nullable(pa.float64()),
     classifier_logit=_nullable(pa.float64()),

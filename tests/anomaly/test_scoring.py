@@ -62,7 +62,7 @@ def test_a_videos_scores_do_not_depend_on_the_others():
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    text = {name: ["x"] * 4 for name in ("label", "method", "split", "identity")}
+    text = {name: ["x"] * 4 for name in ("label", "method", "split", "identity", "original", "family")}
     index = pd.DataFrame({"video_id": IDS, **text})
     notes = ["truncated", None, None, None]
     extracted = pd.DataFrame({"video_id": IDS, "n_frames": [3, 2, 2, 0], "note": notes})

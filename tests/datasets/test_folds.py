@@ -1,10 +1,11 @@
 """Cross-validation over people: who is tested, validated and trained on."""
 
+import pandas as pd
 import pytest
 
-from stages.lib.datasets.folds import people_of_fold, read_index
+from stages.lib.datasets.folds import people, people_of_fold, read_index
 from stages.lib.errors import InputError
-from stages.lib.records import REAL, SPLITS
+from stages.lib.records import FAKE, REAL, SPLITS
 from stages.lib.tables import INDEX, write_table
 from tests.helpers.params import cross_validation_settings
 
@@ -46,6 +47,8 @@ def _index(folder, identities: list[str]):
             "method": "",
             "split": "test",
             "identity": who,
+            "original": "",
+            "family": "",
             "fingerprint": "",
         }
         for i, who in enumerate(identities)
@@ -69,3 +72,45 @@ def test_a_video_without_an_identity_is_a_clear_error(tmp_path):
         read_index(
             _index(tmp_path, ["a", "", ""]), cross_validation_settings(folds=3, fold=0), is_training_dataset=True
         )
+
+
+VIDEOS = pd.DataFrame(
+    [
+        ("anna.mp4", REAL, "anna", ""),
+        ("nobody.mp4", REAL, "", ""),
+        ("as_ben.mp4", FAKE, "ben", "anna.mp4"),
+        ("of_nobody.mp4", FAKE, "ben", "nobody.mp4"),
+        ("of_absent.mp4", FAKE, "ben", "absent.mp4"),
+        ("ben.mp4", FAKE, "ben", ""),
+        ("unknown.mp4", FAKE, "", ""),
+    ],
+    columns=["video_id", "label", "identity", "original"],
+)
+
+
+@pytest.mark.parametrize(
+    ("video_id", "person"),
+    [
+        ("anna.mp4", "anna"),
+        ("nobody.mp4", "nobody.mp4"),  # an unnamed video is a person of its own
+        ("as_ben.mp4", "anna"),  # a fake belongs to its original
+        ("of_nobody.mp4", "nobody.mp4"),
+        ("of_absent.mp4", "ben"),
+        ("ben.mp4", "ben"),
+        ("unknown.mp4", "unknown.mp4"),
+    ],
+)
+def test_a_fake_belongs_to_the_person_of_its_original(video_id, person):
+    assert people(VIDEOS)[VIDEOS["video_id"] == video_id].item() == person
+
+
+def test_a_fake_is_in_the_fold_of_its_original(tmp_path):
+    rows = [dict.fromkeys(INDEX.names, "") | {"video_id": f"{who}.mp4", "identity": who} for who in PEOPLE]
+    fakes = [
+        rows[0] | {"video_id": f"fake{i}.mp4", "identity": PEOPLE[i - 1], "original": f"{PEOPLE[i]}.mp4"}
+        for i in range(len(PEOPLE))
+    ]
+    write_table(tmp_path / "index.parquet", rows + fakes, INDEX)
+    dealt = read_index(tmp_path / "index.parquet", cross_validation_settings(folds=3, fold=0), True)
+    split_of = dict(zip(dealt["video_id"], dealt["split"], strict=True))
+    assert [split_of[fake["video_id"]] for fake in fakes] == [split_of[fake["original"]] for fake in fakes]

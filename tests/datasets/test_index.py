@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stages.lib.datasets import index
-from stages.lib.datasets.index import add_fingerprints, index_dataset, index_summary
+from stages.lib.datasets.index import add_fingerprints, forget_absent_originals, index_dataset, index_summary
+from stages.lib.datasets.layouts.tree import video_row
 from stages.lib.errors import InputError
 from stages.lib.fingerprint import MISSING
 from tests.helpers import trees
@@ -68,3 +69,9 @@ def test_lists_that_name_a_video_twice_are_an_error(tmp_path):
     (root / "train.json").write_text(json.dumps([*trees.PAIRS["train"], ["000", "003"]]))
     with pytest.raises(InputError, match="listed more than once, the first is .*000.mp4"):
         index_dataset("ffpp", root)
+
+
+@pytest.mark.parametrize(("original", "kept"), [("real.mp4", "real.mp4"), ("left_out.mp4", ""), ("fake.mp4", "")])
+def test_an_original_that_is_not_a_real_of_the_index_is_forgotten(original, kept):
+    rows = [video_row("real.mp4", "real", "test"), video_row("fake.mp4", "fake", "test", original=original)]
+    assert forget_absent_originals(rows)[1]["original"] == kept

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.datasets.index import add_fingerprints, index_dataset, index_summary
+from stages.lib.datasets.index import add_fingerprints, forget_absent_originals, index_dataset, index_summary
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.registry import LAYOUTS
 from stages.lib.errors import InputError
@@ -50,6 +50,64 @@ def test_every_video_of_the_tree_is_indexed_once_with_its_label_split_and_method
     assert all((root / row["path"]).exists() and row["video_id"] == row["path"] for row in rows)
     assert [row["video_id"] for row in rows] == sorted({row["video_id"] for row in rows})
     assert all((row["method"] == "") == (row["label"] == REAL) for row in rows)
+
+
+# {a fake of the miniature tree: (its original, its family)}; the names are spelt out from the authors' documents.
+_FFPP, _C23 = "original_sequences/youtube/raw/videos", "original_sequences/youtube/c23"
+FAKES = {
+    "ffpp": {
+        "manipulated_sequences/Deepfakes/raw/videos/030_031.mp4": (f"{_FFPP}/030.mp4", "swap"),
+        "manipulated_sequences/NeuralTextures/raw/videos/031_030.mp4": (f"{_FFPP}/031.mp4", "lips"),
+        "manipulated_sequences/Face2Face/raw/videos/031_030.mp4": (f"{_FFPP}/031.mp4", "animated"),
+    },
+    "faceshifter": {
+        "manipulated_sequences/FaceShifter/c23/videos/030_031.mp4": (f"{_C23}/videos/030.mp4", "swap")
+    },
+    "celebdf": {
+        "Celeb-synthesis/id0_id1_0001.mp4": ("Celeb-real/id0_0001.mp4", "swap"),
+        "Celeb-synthesis/id2_id0_0000.mp4": ("Celeb-real/id2_0000.mp4", "swap"),
+    },
+    "deeperforensics": {"manipulated_videos/end_to_end/030_M101.mp4": (f"{_C23}/videos/030.mp4", "swap")},
+    "dfdc": {
+        "dfdc_train_part_0/bbb.mp4": ("dfdc_train_part_0/aaa.mp4", "swap"),
+        "test/ddd.mp4": ("", "swap"),
+    },
+    "dfdc_preview": {"method_A/1224068/1224068_C/643049_1224068_C_001.mp4": ("", "swap")},
+    "ffiw": {"target/val/videos/003.mp4": ("", "swap")},
+    "df40_ff": {
+        "simswap/ff/frames/030_031": ("", "swap"),
+        "fomm/ff/frames/030_031": ("", "animated"),
+        "wav2lip/ff/frames/030": (f"FaceForensics++/{_C23}/frames/030", "lips"),
+    },
+    "df40_cdf": {
+        "simswap/cdf/frames/id0_id1_0001": ("", "swap"),
+        "wav2lip/cdf/frames/id0_0001": ("Celeb-DF-v2/Celeb-real/frames/id0_0001", "lips"),
+    },
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*e4e")
+@pytest.mark.parametrize(("name", "fake"), [(name, fake) for name, fakes in FAKES.items() for fake in fakes])
+def test_a_fakes_original_and_family_are_those_of_its_name(tmp_path, name, fake):
+    root = trees.tree(tmp_path, name)
+    if name.startswith("df40"):
+        trees.touch_frames(root / fake)
+    rows = {row["path"]: row for row in forget_absent_originals(index_dataset(name, root))}
+    assert (rows[fake]["original"], rows[fake]["family"]) == FAKES[name][fake]
+
+
+@pytest.mark.parametrize("name", ["ffpp", "faceshifter", "celebdf", "deeperforensics", "dfdc"])
+def test_a_fake_with_an_original_shows_the_same_person_in_the_index(tmp_path, name):
+    rows = forget_absent_originals(index_dataset(name, trees.tree(tmp_path, name)))
+    identity_of = {row["path"]: row["identity"] for row in rows}
+    assert [row["path"] for row in rows if row["original"] and row["identity"] != identity_of[row["original"]]] == []
+
+
+@pytest.mark.filterwarnings("ignore:.*e4e")
+def test_people_of_celeb_df_have_the_same_names_in_df40(tmp_path):
+    rows = index_dataset("df40_cdf", trees.tree(tmp_path, "df40_cdf"))
+    people = {row["identity"] for row in rows if row["label"] == REAL}
+    assert people == {"celebdf/id0", "celebdf/youtube-00005"}
 
 
 def test_forgerynet_draws_60_of_each_method_and_as_many_reals_whatever_is_downloaded(tmp_path):

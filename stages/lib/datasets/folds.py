@@ -30,18 +30,30 @@ def people_of_fold(identities: list[str], settings: CrossValidationSettings) -> 
     return dict.fromkeys(others, "train") | dict.fromkeys(validating, "val") | dict.fromkeys(tested, "test")
 
 
+def people(videos: pd.DataFrame) -> pd.Series:
+    """Whose video each row is, for folds and for resampling: its ``identity``, or, where nobody is named, its video_id.
+
+    A fake whose ``original`` is one of the rows is its original's, whoever it was made to look like: they share camera,
+    light and all of the picture that wasn't forged. ``videos``: video_id, identity and original.
+    """
+    own = videos["identity"].where(videos["identity"] != "", videos["video_id"])
+    return videos["original"].map(dict(zip(videos["video_id"], own, strict=True))).fillna(own)
+
+
 def read_index(path: Path, settings: CrossValidationSettings, is_training_dataset: bool) -> pd.DataFrame:
     """The index table with the split that counts: with several folds the training dataset's is the fold's.
 
-    Raises :class:`InputError` where cross-validation meets a video without an identity.
+    A fake is in the fold of its original. Raises :class:`InputError` where cross-validation meets a video without an
+    identity.
     """
     videos = read_table(path, INDEX).to_pandas()
     if settings.folds == 1 or not is_training_dataset:
         return videos
-    nameless = videos.loc[videos["identity"] == "", "video_id"]
+    who = people(videos)
+    nameless = videos.loc[who.isin(videos["video_id"]), "video_id"]
     if len(nameless):
         raise InputError(
             f"{path}: cross_validation.folds is {settings.folds}, but {len(nameless)} videos have no identity "
             f"({nameless.iloc[0]}, …); say who is in each video in the manifest, or set it to 1"
         )
-    return videos.assign(split=videos["identity"].map(people_of_fold(list(videos["identity"]), settings)))
+    return videos.assign(split=who.map(people_of_fold(list(who), settings)))

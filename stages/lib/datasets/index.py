@@ -50,6 +50,12 @@ def index_dataset(layout: str, root: Path, quality: str | None = None) -> list[d
     return sorted(rows, key=lambda row: row["video_id"])
 
 
+def forget_absent_originals(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows, with an empty ``original`` where the real video that it names is none of them."""
+    reals = {row["video_id"] for row in rows if row["label"] == REAL}
+    return [row if row["original"] in reals else row | {"original": ""} for row in rows]
+
+
 def add_fingerprints(
     rows: list[dict[str, str]], root: Path, known: pd.DataFrame
 ) -> tuple[list[dict[str, str]], pd.DataFrame]:

@@ -29,14 +29,18 @@ _FACE, _LOWER_FACE = [*range(68)], [*range(4, 13), *range(31, 36), *range(48, 60
 
 @dataclass(frozen=True)
 class DemoVideo:
-    """One video to make: ``donor`` is whose face is swapped in (``swap``) or empty."""
+    """One video to make: ``donor`` is whose face is swapped in (``swap``) or empty, ``original`` the path of the real
+    video whose performance a fake shares.
+    """
 
     path: str
     label: str
     split: str
     method: str
     identity: str
-    donor: str
+    donor: str = ""
+    original: str = ""
+    family: str = ""
 
 
 def plan_videos(identities: dict[str, int]) -> list[DemoVideo]:
@@ -48,12 +52,15 @@ def plan_videos(identities: dict[str, int]) -> list[DemoVideo]:
     for split, count in identities.items():
         people = [f"person{first + i:03d}" for i in range(count)]
         first += count
-        videos += [DemoVideo(f"{split}/real/{name}.mp4", REAL, split, "", name, "") for name in people]
+        original_of = {name: f"{split}/real/{name}.mp4" for name in people}
+        videos += [DemoVideo(path, REAL, split, "", name) for name, path in original_of.items()]
         if split == "test":
             for i, name in enumerate(people):
-                donor = people[(i + 1) % count]
-                videos.append(DemoVideo(f"test/swap/{name}_{donor}.mp4", FAKE, split, "swap", name, donor))
-                videos.append(DemoVideo(f"test/mouth/{name}.mp4", FAKE, split, "mouth", name, ""))
+                donor, original = people[(i + 1) % count], original_of[name]
+                path = f"test/swap/{name}_{donor}.mp4"
+                videos.append(DemoVideo(path, FAKE, split, "swap", name, donor, original, "swap"))
+                path = f"test/mouth/{name}.mp4"
+                videos.append(DemoVideo(path, FAKE, split, "mouth", name, "", original, "lips"))
     return videos
 
 

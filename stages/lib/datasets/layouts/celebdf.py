@@ -3,7 +3,8 @@
 The authors' description, github.com/yuezunli/celeb-deepfakeforensics, ``Celeb-DF-v2/README.md``: ``Celeb-real`` and
 ``YouTube-real`` (590 and 300 real videos), ``Celeb-synthesis`` (5,639 fakes), and ``List_of_testing_videos.txt``, 518
 lines of a label (1 is real) and a path. What is not in the list is for training. ``id0_id1_0000.mp4`` is person 0 with
-the face of person 1.
+the face of person 1, in that person's video 0000 ("aa is the original id, bb is swapped id, cc is the video index": the
+authors, in issue 6 of that repository).
 """
 
 from pathlib import Path
@@ -29,9 +30,17 @@ def index_celebdf(root: Path) -> list[dict[str, str]]:
 
 def _row(path: str, split: str) -> dict[str, str]:
     folder, _, name = path.partition("/")
-    label = LABEL_OF[folder]
-    person = name.split("_")[0] if folder != "YouTube-real" else f"youtube-{Path(name).stem}"
-    return video_row(path, label, split, folder if label == FAKE else "", f"celebdf/{person}")
+    if LABEL_OF[folder] == REAL:
+        return video_row(path, REAL, split, identity=identity(path))
+    person, _, rest = name.partition("_")
+    original = f"Celeb-real/{person}_{rest.rpartition('_')[2]}"
+    return video_row(path, FAKE, split, folder, identity(original), original)
+
+
+def identity(path: str) -> str:
+    """The name of the person in a real video, from its path as the lists have it."""
+    folder, _, name = path.partition("/")
+    return f"celebdf/youtube-{Path(name).stem}" if folder == "YouTube-real" else f"celebdf/{name.split('_')[0]}"
 
 
 def read_test_list(root: Path) -> list[str]:

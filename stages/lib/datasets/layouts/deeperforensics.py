@@ -40,9 +40,10 @@ def index_deeperforensics(root: Path, quality: str | None) -> list[dict[str, str
                 raise InputError(
                     f"{where}: found '{' '.join(words)}', expected <target>_<actor>.mp4; download it again"
                 )
+            original, fake = f"{folder}/{target}.mp4", f"{FAKES}/{target}_{actor}.mp4"
             for row in (
-                video_row(f"{folder}/{target}.mp4", REAL, split, identity=identity(target)),
-                video_row(f"{FAKES}/{target}_{actor}.mp4", FAKE, split, "end_to_end", identity(target)),
+                video_row(original, REAL, split, identity=identity(target)),
+                video_row(fake, FAKE, split, "end_to_end", identity(target), original, "swap"),
             ):
                 if rows.setdefault(row["path"], row)["split"] != split:
                     raise InputError(

@@ -8,7 +8,7 @@ and SelfBlendedImages read it; the authors' own page is behind a login.
 
 DFDC-Preview: ``dfdc_preview_set`` with ``original_videos``, ``method_A``, ``method_B`` and ``dataset.json``, {path:
 {label: fake or real, set: train or test}} (described in the preview's paper, arXiv 1910.08854, and likewise read by the
-same two).
+same two). Both its methods are swaps; from which clip a fake was made is not given out.
 """
 
 from pathlib import Path
@@ -40,13 +40,19 @@ def index_dfdc(root: Path) -> list[dict[str, str]]:
                     f"{part}/metadata.json: label of {name} is {video.get('label')!r}, expected FAKE or REAL; correct "
                     "it"
                 )
-            rows.append(_row(f"{folder}/{name}", label, "train", f"dfdc/{video.get('original') or name}"))
+            original = video.get("original") if label == FAKE else None
+            rows.append(
+                video_row(
+                    f"{folder}/{name}",
+                    label,
+                    "train",
+                    _METHOD if label == FAKE else "",
+                    f"dfdc/{original or name}",
+                    f"{folder}/{original}" if original else "",
+                )
+            )
         refuse_strays(root, videos_in(root, folder), (row["path"] for row in rows), f"{folder}/metadata.json")
     return rows
-
-
-def _row(path: str, label: str, split: str, identity: str = "") -> dict[str, str]:
-    return video_row(path, label, split, _METHOD if label == FAKE else "", identity)
 
 
 def _test_rows(root: Path) -> list[dict[str, str]]:
@@ -65,7 +71,9 @@ def _test_rows(root: Path) -> list[dict[str, str]]:
         )
     folder = "test/videos" if (root / "test/videos").is_dir() else "test"
     rows = [
-        _row(f"{folder}/{name}", FAKE if label == "1" else REAL, "test")
+        video_row(f"{folder}/{name}", FAKE, "test", _METHOD)
+        if label == "1"
+        else video_row(f"{folder}/{name}", REAL, "test")
         for name, label in zip(labels["filename"], labels["label"], strict=True)
     ]
     refuse_strays(root, videos_in(root, folder), (row["path"] for row in rows), "test/labels.csv")
@@ -87,5 +95,5 @@ def index_dfdc_preview(root: Path) -> list[dict[str, str]]:
         if len(folders) < 3 or (folders[0] == "original_videos") != (label == REAL):
             raise InputError(f"{where} is labelled {label}, but only original_videos/ holds reals; correct it")
         method = folders[0] if label == FAKE else ""
-        rows.append(video_row(path, label, split, method, f"dfdc_preview/{folders[1]}"))
+        rows.append(video_row(path, label, split, method, f"dfdc_preview/{folders[1]}", family="swap"))
     return rows

@@ -4,7 +4,7 @@ The authors' description, github.com/tfzhou/FFIW, ``README.md``: ``source``, ``t
 ``train`` and ``val``. Which of them is real is known from SelfBlendedImages (``src/inference/datasets.py``): ``source``
 holds the real videos, ``target`` the forged ones; there the videos lie in ``videos`` of each. Its peers test on ``val``
 (250 + 250), as a test part was not in the first release: so do we where there is no ``test`` beside it. Several people
-are in most of these videos, of whom one is forged.
+are in most of these videos, of whom one is forged. From which video a fake was made is not written down.
 """
 
 from pathlib import Path

@@ -31,20 +31,22 @@ def index_ffpp(root: Path, quality: str | None, methods: tuple[str, ...] = METHO
     need(root, ORIGINALS)
     pairs = read_splits(root)
     quality = find_quality(root, quality)
-    folder = f"{ORIGINALS}/{quality}/videos"
+    originals = f"{ORIGINALS}/{quality}/videos"
     rows = [
-        video_row(f"{folder}/{person}.mp4", REAL, split, identity=identity(person))
+        video_row(f"{originals}/{person}.mp4", REAL, split, identity=identity(person))
         for *pair, split in pairs
         for person in pair
     ]
-    found = videos_in(root, folder)
+    found = videos_in(root, originals)
     for method in methods:
         folder = f"manipulated_sequences/{method}/{quality}/videos"
         if not (root / folder).is_dir():
             warnings.warn(f"{root}: no folder {folder}: {method} is not indexed", stacklevel=2)
             continue
         rows += [
-            video_row(f"{folder}/{target}_{source}.mp4", FAKE, split, method, identity(target))
+            video_row(
+                f"{folder}/{target}_{source}.mp4", FAKE, split, method, identity(target), f"{originals}/{target}.mp4"
+            )
             for a, b, split in pairs
             for target, source in ((a, b), (b, a))
         ]

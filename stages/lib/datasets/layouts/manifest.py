@@ -5,11 +5,11 @@ from pathlib import Path, PurePosixPath
 
 from stages.lib.datasets.layouts.tree import LayoutMismatch, video_row
 from stages.lib.errors import InputError
-from stages.lib.records import FAKE, LABELS, SPLITS
+from stages.lib.records import FAKE, FAMILIES, LABELS, REAL, SPLITS
 
 MANIFEST = "manifest.csv"
 _REQUIRED = ("path", "label")
-_OPTIONAL = ("split", "method", "identity")
+_OPTIONAL = ("split", "method", "identity", "original", "family")
 
 
 def _choice(value: str, allowed: tuple[str, ...], column: str, where: str) -> str:
@@ -18,12 +18,12 @@ def _choice(value: str, allowed: tuple[str, ...], column: str, where: str) -> st
     return value
 
 
-def _video_id(text: str, where: str) -> str:
+def _video_id(text: str, where: str, column: str = "path") -> str:
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts or "\\" in text:
         raise InputError(
-            f"{where}: path is '{text}', expected a POSIX path relative to the dataset's folder and inside it; correct "
-            "the row"
+            f"{where}: {column} is '{text}', expected a POSIX path relative to the dataset's folder and inside it; "
+            "correct the row"
         )
     return path.as_posix()
 
@@ -53,9 +53,10 @@ def _read_manifest(path: Path) -> list[dict[str, str]]:
 
 
 def index_manifest(root: Path) -> list[dict[str, str]]:
-    """Index rows of a folder with a ``manifest.csv`` (``path,label`` and optionally ``split,method,identity``).
+    """Index rows of a folder with a ``manifest.csv``: ``path,label``, and the optional columns.
 
-    A row without a split belongs to ``test``; a fake without a method has the method ``fake``, a real none.
+    A row without a split belongs to ``test``; a fake without a method has the method ``fake``, a real none. A fake's
+    ``original`` is the path of a real of the same manifest; without a ``family`` it has that of its method.
     Rows are sorted by video_id, which is the path as listed. Raises :class:`LayoutMismatch`, and
     :class:`InputError` naming the line.
     """
@@ -82,5 +83,29 @@ def index_manifest(root: Path) -> list[dict[str, str]]:
                 f"{where}: method 'all' is the name of the total in the metrics; give the method another name"
             )
         split = _choice((row.get("split") or "").strip() or "test", SPLITS, "split", where)
-        rows.append(video_row(video_id, label, split, method, (row.get("identity") or "").strip()))
+        original, family = _of_a_fake(row, label, where)
+        rows.append(video_row(video_id, label, split, method, (row.get("identity") or "").strip(), original, family))
+    _check_originals(rows, line_of, manifest)
     return sorted(rows, key=lambda row: row["video_id"])
+
+
+def _of_a_fake(row: dict[str, str], label: str, where: str) -> tuple[str, str]:
+    """(original, family) of a row, empty where they are not given."""
+    original, family = (row.get("original") or "").strip(), (row.get("family") or "").strip()
+    for column, value in (("original", original), ("family", family)):
+        if value and label == REAL:
+            raise InputError(f"{where}: {column} is '{value}', but only fakes have one; clear it, or correct the label")
+    if family:
+        _choice(family, FAMILIES, "family", where)
+    return _video_id(original, where, "original") if original else "", family
+
+
+def _check_originals(rows: list[dict[str, str]], line_of: dict[str, int], manifest: Path) -> None:
+    label_of = {row["video_id"]: row["label"] for row in rows}
+    for row in rows:
+        if row["original"] and label_of.get(row["original"]) != REAL:
+            found = "a fake" if row["original"] in label_of else "in no row"
+            raise InputError(
+                f"{manifest}, row {line_of[row['video_id']]}: original is '{row['original']}', which is {found}; name "
+                "the path of a real video of this manifest, or leave it empty"
+            )

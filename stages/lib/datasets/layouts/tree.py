@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stages.lib.datasets.families import family_of
 from stages.lib.errors import InputError
+from stages.lib.records import FAKE
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
@@ -14,9 +16,24 @@ class LayoutMismatch(Exception):
     """The folder is not laid out as expected; the message is what was looked for."""
 
 
-def video_row(path: str, label: str, split: str, method: str = "", identity: str = "") -> dict[str, str]:
-    """One index row without its fingerprint; the video_id is the POSIX path below the root."""
-    return {"video_id": path, "path": path, "label": label, "method": method, "split": split, "identity": identity}
+def video_row(
+    path: str, label: str, split: str, method: str = "", identity: str = "", original: str = "", family: str = ""
+) -> dict[str, str]:
+    """One index row without its fingerprint; the video_id is the POSIX path below the root.
+
+    ``original``: the path of the real video that a fake was made from, whether or not that has a row. ``family``: of
+    a fake, by default that of its method.
+    """
+    return {
+        "video_id": path,
+        "path": path,
+        "label": label,
+        "method": method,
+        "split": split,
+        "identity": identity,
+        "original": original,
+        "family": (family or family_of(method)) if label == FAKE else "",
+    }
 
 
 def need(root: Path, *paths: str) -> None:
