@@ -49,9 +49,10 @@ docs: .venv/.installed-docs  ## generate docs/params.md and build the documentat
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.installed: requirements.txt
+.venv/.installed: requirements.txt requirements-nodeps.txt
 	$(PYTHON) -m venv .venv
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements.txt
+	python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	touch $@
 
 .venv/.installed-dev: requirements-dev.txt requirements-app.txt .venv/.installed

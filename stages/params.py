@@ -18,6 +18,7 @@ from stages.cli import run
 from stages.lib.anomaly.estimators import ESTIMATORS
 from stages.lib.anomaly.settings import AnomalyModelSettings
 from stages.lib.backbone.settings import BackboneSettings, TrainingSettings
+from stages.lib.backbone.weights import PACKAGES
 from stages.lib.calibration.settings import CalibrationSettings
 from stages.lib.datasets.layouts.registry import LAYOUTS
 from stages.lib.datasets.settings import CrossValidationSettings, DatasetSettings
@@ -194,6 +195,7 @@ def documentation() -> str:
             _registry("Estimators", "anomaly_model.kind", ESTIMATORS),
             _registry("Mask schemes", "synthesis.schemes", SCHEMES),
             _registry("Layouts", "datasets.<name>.layout", LAYOUTS),
+            _registry("Packages of weights", "backbone.weights", PACKAGES),
         ]
     )
 

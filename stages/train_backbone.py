@@ -10,7 +10,7 @@ import dvclive
 import torch
 
 from stages.cli import parse_paths, run
-from stages.lib.backbone.checkpoint import Architecture, Checkpoint, Epoch, save_backbone
+from stages.lib.backbone.checkpoint import Checkpoint, Epoch, save_backbone
 from stages.lib.backbone.network import build_backbone
 from stages.lib.backbone.training import Trainer
 from stages.lib.files import atomic_path
@@ -51,7 +51,7 @@ def main() -> None:
     params = load_params()
     device, size = pick_device(), params.backbone.input_size
     torch.manual_seed(params.seed)
-    model = build_backbone(params.backbone)
+    model, architecture = build_backbone(params.backbone)
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
     trainer = Trainer(model, size, train_bank, val_bank, params.train, params.seed, device)
@@ -61,7 +61,7 @@ def main() -> None:
     ):
         best = trainer.fit(lambda epoch: _log(live, epoch), Checkpoint(paths.checkpoint, _key(paths.fakes, params)))
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}
-    save_backbone(paths.out, model, Architecture(params.backbone.name, size, model.head_hidden_size))
+    save_backbone(paths.out, model, architecture)
     paths.checkpoint.unlink(missing_ok=True)
 
 

@@ -7,8 +7,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from stages.lib.backbone.checkpoint import Architecture, load_backbone, save_backbone
-from stages.lib.backbone.network import build_backbone, forward, prepare
+from stages.lib.backbone.checkpoint import load_backbone, save_backbone
+from stages.lib.backbone.network import Architecture, build_backbone, forward, prepare, set_normalization
+from stages.lib.backbone.weights import Origin
 from stages.lib.errors import InputError
 from tests.helpers.params import TINY_NETWORK, backbone_settings
 
@@ -22,8 +23,8 @@ def _forward(model: torch.nn.Module, size: int = 32) -> tuple[torch.Tensor, torc
 
 
 def test_saved_and_loaded_backbones_embed_alike(tmp_path):
-    model = build_backbone(backbone_settings()).eval()
-    architecture = Architecture(TINY_NETWORK, 32, model.num_features)
+    model, architecture = build_backbone(backbone_settings())
+    model.eval()
     save_backbone(tmp_path / "b.safetensors", model, architecture)
     loaded, loaded_architecture = load_backbone(tmp_path / "b.safetensors", CPU)
     assert loaded_architecture == architecture
@@ -31,12 +32,31 @@ def test_saved_and_loaded_backbones_embed_alike(tmp_path):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_a_files_origin_travels_and_normalises_again(tmp_path):
+    origin = Origin("https://example.org/weights", "MIT", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    model, _ = build_backbone(backbone_settings())
+    set_normalization(model.eval(), origin)
+    save_backbone(tmp_path / "b.safetensors", model, Architecture(TINY_NETWORK, 32, model.num_features, origin))
+    loaded, architecture = load_backbone(tmp_path / "b.safetensors", CPU)
+    assert architecture.origin == origin
+    torch.testing.assert_close(_forward(loaded)[1], _forward(model)[1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_from_before_origins_were_kept_has_the_papers_normalisation(tmp_path):
+    model, _ = build_backbone(backbone_settings())
+    config = {"name": TINY_NETWORK, "input_size": 32, "embedding_dim": model.num_features}
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "b.safetensors", metadata={"config": json.dumps(config)})
+    loaded, architecture = load_backbone(tmp_path / "b.safetensors", CPU)
+    assert architecture.origin == Origin("", "", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    torch.testing.assert_close(_forward(loaded)[1], _forward(model.eval())[1], rtol=1e-5, atol=1e-6)
+
+
 def test_damaged_backbones_are_refused(tmp_path):
     path = tmp_path / "b.safetensors"
     with pytest.raises(InputError, match="no such file; run `dvc repro train_backbone`"):
         load_backbone(path, CPU)
-    model = build_backbone(backbone_settings())
-    save_backbone(path, model, Architecture(TINY_NETWORK, 32, model.num_features))
+    model, architecture = build_backbone(backbone_settings())
+    save_backbone(path, model, architecture)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="not a whole backbone"):
         load_backbone(path, CPU)

@@ -1,5 +1,7 @@
 """The input transform, weights in and out, and what a bad backbone says."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone.checkpoint import Architecture, load_backbone, save_backbone
-from stages.lib.backbone.network import build_backbone, forward, prepare
+from stages.lib.backbone.checkpoint import load_backbone, save_backbone
+from stages.lib.backbone.network import Architecture, build_backbone, forward, prepare, set_normalization
+from stages.lib.backbone.weights import Origin
 from stages.lib.errors import InputError
 from tests.helpers.params import TINY_NETWORK, backbone_settings
 
@@ -44,18 +47,64 @@ def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
         np.testing.assert_allclose(logit, model(prepare(FACES, 32))[:, 0].numpy(), rtol=1e-4, atol=1e-6)
 
 
+def test_a_network_that_wants_another_normalisation_changes_prepared_images_itself():
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    model = timm.create_model(TINY_NETWORK, num_classes=1).eval()
+    x = torch.from_numpy(((FACES / 255.0 - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        expected = model(x)[:, 0]
+    set_normalization(model, Origin(mean=mean, std=std))
+    torch.testing.assert_close(_forward(model, 64)[1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_normalisation_is_no_weight():
+    model = timm.create_model(TINY_NETWORK, num_classes=1)
+    names = list(model.state_dict())
+    set_normalization(model, Origin(mean=(0.4, 0.4, 0.4)))
+    assert list(model.state_dict()) == names
+
+
+def test_from_scratch_the_normalisation_is_the_papers():
+    _, architecture = build_backbone(backbone_settings())
+    assert (architecture.origin.mean, architecture.origin.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
 def test_local_weights_are_loaded_all_but_a_foreign_classifier(tmp_path):
     pretrained = timm.create_model(TINY_NETWORK, num_classes=1000)
     safetensors.torch.save_file(pretrained.state_dict(), tmp_path / "w.safetensors")
     torch.save(pretrained.state_dict(), tmp_path / "w.pth")
     for name in ("w.safetensors", "w.pth"):
-        model = build_backbone(backbone_settings(weights=str(tmp_path / name)))
+        model, _ = build_backbone(backbone_settings(weights=str(tmp_path / name)))
         assert torch.equal(model.conv1[0].weight, pretrained.conv1[0].weight)
         assert model.get_classifier().out_features == 1
 
 
+def test_a_local_file_is_normalised_as_timm_says_of_its_network(tmp_path):
+    path = tmp_path / "w.safetensors"
+    safetensors.torch.save_file(timm.create_model("resnet10t").state_dict(), path)
+    _, architecture = build_backbone(backbone_settings(name="resnet10t", weights=str(path)))
+    assert architecture.origin == Origin("w.safetensors", "", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_a_local_backbone_of_this_project_keeps_its_origin(tmp_path):
+    path, origin = tmp_path / "w.safetensors", Origin("https://example.org/w", "MIT", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    model, architecture = build_backbone(backbone_settings())
+    save_backbone(path, model, dataclasses.replace(architecture, origin=origin))
+    assert build_backbone(backbone_settings(weights=str(path)))[1].origin == origin
+
+
+def test_hub_weights_bring_timms_normalisation_source_and_licence(monkeypatch):
+    offline = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **more: offline(name, **more))
+    _, architecture = build_backbone(backbone_settings(weights="hub", name="resnet10t"))
+    assert architecture.origin.source == "https://huggingface.co/timm/resnet10t.c3_in1k"
+    assert architecture.origin.licence == "apache-2.0"
+    assert architecture.origin.mean == (0.485, 0.456, 0.406)
+    assert architecture.origin.std == (0.229, 0.224, 0.225)
+
+
 def test_bad_weights_are_named(tmp_path):
-    with pytest.raises(InputError, match="no file .*none.safetensors; set it to 'none', 'hub' or an existing"):
+    with pytest.raises(InputError, match="no file .*none.safetensors; set it to .* an existing .safetensors or"):
         build_backbone(backbone_settings(weights=str(tmp_path / "none.safetensors")))
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match="bad.safetensors is not a readable weights file"):
@@ -95,10 +144,12 @@ def test_an_unknown_name_lists_close_ones():
     [("efficientnet_b4", 1792), ("resnet50", 2048), ("legacy_xception", 2048), ("vit_tiny_patch16_224", 192)],
 )
 def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
-    model = build_backbone(backbone_settings(name=name, input_size=64)).eval()
+    model, architecture = build_backbone(backbone_settings(name=name, input_size=64))
+    model.eval()
     embedding, logit = _forward(model, 64)
-    assert embedding.shape == (5, dimension) == (5, model.head_hidden_size)
+    assert embedding.shape == (5, dimension)
+    assert architecture == Architecture(name, 64, dimension)
     assert torch.isfinite(logit).all()
-    save_backbone(tmp_path / "b.safetensors", model, Architecture(name, 64, dimension))
+    save_backbone(tmp_path / "b.safetensors", model, architecture)
     loaded, _ = load_backbone(tmp_path / "b.safetensors", CPU)
     torch.testing.assert_close(_forward(loaded, 64)[0], embedding, rtol=1e-3, atol=1e-5)

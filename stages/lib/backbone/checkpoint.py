@@ -12,18 +12,9 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone.network import create_network
+from stages.lib.backbone.network import Architecture, create_network, read_architecture, set_normalization
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What must be known to use saved weights; it travels inside the weights file."""
-
-    name: str
-    input_size: int
-    embedding_dim: int
 
 
 def save_backbone(path: Path, model: torch.nn.Module, architecture: Architecture) -> None:
@@ -40,12 +31,14 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
     if not path.is_file():
         raise InputError(f"{path}: no such file; run `dvc repro train_backbone` to make it")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            architecture = Architecture(**json.loads((file.metadata() or {})["config"]))
+        architecture = read_architecture(path)
+        if architecture is None:
+            raise ValueError("no architecture inside")
         if not timm.is_model(architecture.name):  # timm would look for some names on a hub
             raise ValueError(f"timm {timm.__version__} has no network '{architecture.name}'")
         model = create_network(architecture.name, architecture.input_size)
         model.load_state_dict(safetensors.torch.load_file(path))
+        set_normalization(model, architecture.origin)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path}: not a whole backbone of this project ({type(error).__name__}: {error}); delete it and run `dvc "

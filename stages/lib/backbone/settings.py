@@ -12,7 +12,8 @@ class BackboneSettings(Settings):
         description="any timm network (`efficientnet_b4`, `resnet50`, `legacy_xception` and a ViT are tested)"
     )
     weights: Text = Field(
-        description="`none` (from scratch), `hub` (timm's pretrained) or a local `.safetensors` or `.pth` file"
+        description="`none` (from scratch), a package's ImageNet weights by its name (below), `hub` (timm's "
+        "pretrained) or a local `.safetensors` or `.pth` file; each brings its own normalisation of the input"
     )
     input_size: Annotated[int, Field(ge=32, le=1024)] = Field(description="px; crops are resized to it")
 
