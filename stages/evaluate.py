@@ -13,8 +13,11 @@ from stages.lib.datasets.paper_splits import completeness
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.evaluation.alarms import alarm_rows, alarms
 from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
-from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE
+from stages.lib.evaluation.detectors import DEFAULT, DETECTORS
+from stages.lib.evaluation.families import comparisons, family_metrics
+from stages.lib.evaluation.intervals import N_RESAMPLES
 from stages.lib.evaluation.metrics import EvaluatedDataset, by_method, coverage, histogram_rows, roc_rows
+from stages.lib.evaluation.pairs import pair_metrics, pair_plot
 from stages.lib.evaluation.paper import paper_dataset
 from stages.lib.files import atomic_path, write_json, write_text
 from stages.lib.reasons import VideoReject
@@ -35,14 +38,14 @@ def _summary(detail: dict[str, Any]) -> str:
         {
             "dataset": dataset,
             "method": method,
-            DIFFFAKE.label: values["auc"],
+            DEFAULT.label: values["auc"],
             "95 % interval": "-" if values["auc_ci95"] is None else "{:.3f} to {:.3f}".format(*values["auc_ci95"]),
-            **{one.label: found[one.key][method]["auc"] for one in DETECTORS if one is not DIFFFAKE},
+            **{one.label: found[one.key][method]["auc"] for one in DETECTORS if one is not DEFAULT},
             "reals": values["n_real"],
             "fakes": values["n_fake"],
         }
         for dataset, found in detail.items()
-        for method, values in found[DIFFFAKE.key].items()
+        for method, values in found[DEFAULT.key].items()
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
     return f"Video-level AUC on the test split\n{table}\n"
@@ -62,7 +65,7 @@ def _protocol(params: Params) -> dict[str, Any]:
         "face_detector": "OpenCV Haar cascade, " + FACE_SELECTION[params.faces.select],
         "landmarks": Path(params.faces.landmarks).name,
         "aggregation": "mean over a video's pairs (difffake) or frames (single_frame, classifier)",
-        "intervals": "95 %, percentile bootstrap over videos",
+        "intervals": f"95 %, percentile bootstrap over people, {N_RESAMPLES} resamples",
         "packages": package_versions(),
     }
 
@@ -126,20 +129,37 @@ def _write_metrics(
         }
         for one in DETECTORS
     }
-    write_json(folder / "auc.json", auc.pop(DIFFFAKE.key))
+    write_json(folder / "auc.json", auc.pop(DEFAULT.key))
     write_json(folder / "baselines.json", auc)
-    scores = {name: by_method(dataset.test, DIFFFAKE.score) for name, dataset in datasets.items()}
+    scores = {name: by_method(dataset.test, DEFAULT.score) for name, dataset in datasets.items()}
     write_json(folder / "calibration.json", alarms(scores, calibration))
     write_json(folder / "coverage.json", {name: coverage(dataset.videos) for name, dataset in datasets.items()})
-    write_json(folder / "detail.json", {"protocol": _protocol(params), "datasets": detail})
+    families = {name: family_metrics(dataset.test, params.seed) for name, dataset in datasets.items()}
+    compared = {name: comparisons(dataset.test, params.seed) for name, dataset in datasets.items()}
+    write_json(
+        folder / "detail.json",
+        {"protocol": _protocol(params), "datasets": detail, "families": families, "comparisons": compared},
+    )
+    write_json(
+        folder / "families.json",
+        {
+            name: {
+                detector: {family: values["auc"] for family, values in groups.items()}
+                for detector, groups in found.items()
+            }
+            for name, found in families.items()
+        },
+    )
+    pairs = {name: pair_metrics(dataset.test, params.seed) for name, dataset in datasets.items()}
+    write_json(folder / "pairs.json", pairs)
     _write_csv(folder / "alarms.csv", alarm_rows(scores, calibration), ["dataset", "method", "nominal", "share"])
 
 
 def _write_curves(folder: Path, datasets: dict[str, EvaluatedDataset]) -> None:
     """The rows that `dvc plots` draws."""
     test = [(name, dataset.test) for name, dataset in datasets.items()]
-    roc = [row for name, videos in test for row in roc_rows(name, videos, DIFFFAKE.score)]
-    histogram = [row for name, videos in test for row in histogram_rows(name, videos, DIFFFAKE.score)]
+    roc = [row for name, videos in test for row in roc_rows(name, videos, DEFAULT.score)]
+    histogram = [row for name, videos in test for row in histogram_rows(name, videos, DEFAULT.score)]
     _write_csv(folder / "roc.csv", roc, ["dataset", "method", "fpr", "tpr"])
     _write_csv(folder / "score_histogram.csv", histogram, ["dataset", "kind", "score", "share"])
 
@@ -163,6 +183,7 @@ def main() -> None:
     _write_metrics(paths.metrics, detail, datasets, calibration, params)
     _write_curves(paths.metrics, datasets)
     _write_benchmarks(paths.metrics, detail, datasets, params)
+    pair_plot(paths.metrics / "pairs.png", {name: dataset.test for name, dataset in datasets.items()})
     rests_on = what_a_verdict_rests_on(calibration, calibration.false_alarm_rate)
     write_text(paths.metrics / "summary.txt", f"{_summary(detail)}\n{rests_on}\n")
 

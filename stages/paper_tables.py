@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stages.cli import run
 from stages.lib.errors import InputError
-from stages.lib.evaluation.detectors import DIFFFAKE
+from stages.lib.evaluation.detectors import DEFAULT
 from stages.lib.evaluation.paper import comparable, paper_dataset
 from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
 from stages.lib.files import write_text
@@ -55,7 +55,7 @@ def _experiment(overrides: tuple[str, ...]) -> Run | None:
     if subprocess.run(["dvc", "exp", "run", *settings, "evaluate"], check=False).returncode:
         return None
     auc, baselines = (json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines"))
-    return {DIFFFAKE.key: auc, **baselines}
+    return {DEFAULT.key: auc, **baselines}
 
 
 def _parse() -> argparse.Namespace:

@@ -60,9 +60,7 @@ FAKES = {
         "manipulated_sequences/NeuralTextures/raw/videos/031_030.mp4": (f"{_FFPP}/031.mp4", "lips"),
         "manipulated_sequences/Face2Face/raw/videos/031_030.mp4": (f"{_FFPP}/031.mp4", "animated"),
     },
-    "faceshifter": {
-        "manipulated_sequences/FaceShifter/c23/videos/030_031.mp4": (f"{_C23}/videos/030.mp4", "swap")
-    },
+    "faceshifter": {"manipulated_sequences/FaceShifter/c23/videos/030_031.mp4": (f"{_C23}/videos/030.mp4", "swap")},
     "celebdf": {
         "Celeb-synthesis/id0_id1_0001.mp4": ("Celeb-real/id0_0001.mp4", "swap"),
         "Celeb-synthesis/id2_id0_0000.mp4": ("Celeb-real/id2_0000.mp4", "swap"),

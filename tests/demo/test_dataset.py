@@ -24,6 +24,13 @@ def test_people_are_disjoint_between_splits_and_only_test_has_fakes():
     assert all(video.donor != video.identity for video in PLAN)
 
 
+@pytest.mark.parametrize(("method", "family"), [("swap", "swap"), ("mouth", "lips")])
+def test_a_fake_names_the_real_video_of_its_person_and_its_family(method, family):
+    real_of = {video.identity: video.path for video in PLAN if video.label == REAL}
+    fakes = [video for video in PLAN if video.method == method]
+    assert {(video.original, video.family) for video in fakes} == {(real_of[one.identity], family) for one in fakes}
+
+
 @pytest.fixture(scope="module")
 def test_split(tmp_path_factory) -> dict[DemoVideo, dict[str, float]]:
     """What one can measure of a video without looking at its content, for 12 reals and 24 fakes."""

@@ -2,8 +2,9 @@
 
 import pytest
 
-from stages.lib.evaluation.benchmarks import benchmark_tables
-from stages.lib.evaluation.detectors import DETECTORS
+from stages.lib.evaluation import benchmarks
+from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
+from stages.lib.evaluation.detectors import DETECTORS, Detector
 from stages.lib.evaluation.metrics import ALL
 
 
@@ -98,3 +99,14 @@ def test_cross_quality_compares_the_quality_that_was_trained_on(row, cells):
 def test_a_class_without_videos_is_a_dash_and_no_average(line):
     detail = {"a": _found(**{ALL: None}), "b": _found(**{ALL: 0.7})}
     assert line in benchmark_tables(detail, dict.fromkeys(detail), None, [])
+
+
+def test_a_new_detector_is_in_the_picture_without_further_edits(tmp_path, monkeypatch):
+    found = {one.key: {ALL: {"auc": 0.7, "auc_ci95": None}} for one in DETECTORS}
+    sizes = []
+    for more in ((), (Detector("combined", "combined", "combined_score"),)):
+        monkeypatch.setattr(benchmarks, "DETECTORS", (*DETECTORS, *more))
+        detail = {"a": found | {one.key: {ALL: {"auc": 0.1, "auc_ci95": None}} for one in more}}
+        benchmark_plot(tmp_path / "plot.png", detail, {"a": None}, None)
+        sizes.append((tmp_path / "plot.png").stat().st_size)
+    assert sizes[1] > sizes[0]

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.evaluation.detectors import DIFFFAKE
+from stages.lib.evaluation.detectors import DIFFFAKE, Detector
 from stages.lib.evaluation.metrics import (
     ALL,
+    EvaluatedDataset,
     auc,
-    auc_interval,
     average_precision,
     by_method,
     coverage,
@@ -27,6 +27,7 @@ VIDEOS = pd.DataFrame(
         "video_id": list("abcdefg"),
         "label": [REAL, REAL, REAL, FAKE, FAKE, FAKE, FAKE],
         "method": ["", "", "", "swap", "swap", "mouth", "mouth"],
+        "person": list("pqrpqpq"),
         "anomaly_score": [0.0, 1.0, None, 2.0, 0.5, 1.0, -1.0],
         "n_frames": [4, 4, 0, 4, 4, 4, 4],
         "n_faces": [4, 3, 0, 4, 4, 4, 4],
@@ -116,36 +117,6 @@ def test_average_precision_of_one_class_is_none(real, fake):
 
 
 @pytest.fixture(scope="module")
-def intervals() -> list[list[float]]:
-    """Of 60 reals and 60 fakes, one deviation apart, drawn 40 times."""
-    rng = np.random.default_rng(0)
-    return [auc_interval(rng.normal(0, 1, 60), rng.normal(1, 1, 60), seed) for seed in range(40)]
-
-
-def test_interval_holds_the_true_auc_as_often_as_it_says(intervals):
-    true = 0.7602  # Phi(1 / sqrt 2)
-    assert 34 <= sum(low <= true <= high for low, high in intervals) <= 40
-
-
-def test_interval_is_as_wide_as_hanley_and_mcneils(intervals):
-    widths = [high - low for low, high in intervals]
-    # Hanley and McNeil's standard error of this AUC with 60 and 60 is 0.0436
-    assert np.mean(widths) == pytest.approx(2 * 1.96 * 0.0436, rel=0.15)
-
-
-REALS, FAKES = np.arange(9.0), np.arange(4.0, 13.0)
-
-
-def test_interval_is_seeded():
-    assert auc_interval(REALS, FAKES, 3) == auc_interval(REALS, FAKES, 3)
-
-
-@pytest.mark.parametrize(("n_real", "n_fake"), [(1, 9), (9, 1), (9, 0)])
-def test_interval_needs_two_of_each(n_real, n_fake):
-    assert auc_interval(REALS[:n_real], FAKES[:n_fake], 0) is None
-
-
-@pytest.fixture(scope="module")
 def measured() -> dict:
     pairs = pd.DataFrame(
         {"video_id": list("abcddeefg"), "anomaly_score": [0.0, 1.0, 9.0, 1.0, 3.0, 0.5, 0.5, 2.0, -2.0]}
@@ -171,3 +142,28 @@ def test_detector_metrics_are_of_each_method_and_of_all(measured):
 )
 def test_detector_metrics_by_hand(measured, method, key, value):
     assert measured[method][key] == pytest.approx(value)
+
+
+def test_the_interval_of_an_auc_is_over_its_people(measured):
+    # p's and q's reals 0 and 1, their swaps .5 and 2: p alone, q alone, or both
+    assert measured["swap"]["auc_ci95"] == [0.0, 1.0]
+
+
+def test_one_person_has_no_interval():
+    pairs = pd.DataFrame({"video_id": [], "anomaly_score": []})
+    found = detector_metrics(VIDEOS.assign(person="p"), pairs, DIFFFAKE, seed=0)
+    assert found["swap"]["auc_ci95"] is None
+
+
+def test_a_detector_without_parts_has_no_auc_of_parts():
+    combined = Detector("combined", "combined", "anomaly_score")
+    assert set(detector_metrics(VIDEOS, None, combined, seed=0)[ALL]) == {
+        "auc", "auc_ci95", "eer", "average_precision", "n_real", "n_fake",
+    }  # fmt: skip
+
+
+def test_a_test_fake_is_of_its_originals_person():
+    columns = ["video_id", "label", "split", "identity", "original"]
+    rows = [("a", REAL, "test", "anna", ""), ("b", FAKE, "test", "ben", "a"), ("c", REAL, "train", "cleo", "")]
+    videos = pd.DataFrame(rows, columns=columns)
+    assert EvaluatedDataset(videos, videos, videos).test["person"].tolist() == ["anna", "anna"]

@@ -50,6 +50,31 @@ def test_detail_says_what_the_figures_rest_on_and_how_they_came_about(ran):
     assert demo["difffake"]["all"]["n_real"] == 2 and demo["difffake"]["all"]["n_fake"] == 4
 
 
+DETECTORS = {"default", "single_frame", "classifier"}
+
+
+@pytest.mark.parametrize("dataset", ["demo", "messy"])
+def test_families_have_every_detectors_auc(ran, dataset):
+    families = {"demo": {"swap", "lips", "all"}, "messy": {"other", "all"}}[dataset]
+    found = read_json(ran / "metrics/families.json")[dataset]
+    assert {name: set(groups) for name, groups in found.items()} == dict.fromkeys(DETECTORS, families)
+
+
+def test_every_fake_of_the_demo_is_compared_with_its_original(ran):
+    pairs = read_json(ran / "metrics/pairs.json")
+    assert pairs["messy"] == {}
+    counts = {"swap": 2, "mouth": 2, "lips": 2, "all": 4}
+    found = {name: {group: of["n"] for group, of in groups.items()} for name, groups in pairs["demo"].items()}
+    assert found == dict.fromkeys(DETECTORS, counts)
+
+
+@pytest.mark.parametrize("other", ["classifier", "single_frame"])
+def test_the_default_is_compared_with_the_others(ran, other):
+    compared = read_json(ran / "metrics/detail.json")["comparisons"]["demo"][f"default - {other}"]["swap"]
+    families = read_json(ran / "metrics/families.json")["demo"]
+    assert compared["difference"] == pytest.approx(families["default"]["swap"] - families[other]["swap"])
+
+
 def test_a_videos_scores_are_the_means_of_its_pairs_and_frames(ran):
     videos = pq.read_table(ran / "data/scores/demo.parquet").to_pandas().set_index("video_id")
     pairs = pq.read_table(ran / "data/pair_scores/demo.parquet").to_pandas().groupby("video_id")["anomaly_score"]
@@ -109,6 +134,7 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
             "Validation AUC",
             "pseudo_fakes.png",
             "benchmarks.png",
+            "pairs.png",
         ):
             assert title in html
 

@@ -2,12 +2,13 @@
 picture.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.lib.evaluation.detectors import DETECTORS, DIFFFAKE, Detector
+from stages.lib.evaluation.detectors import DEFAULT, DETECTORS, DIFFFAKE, Detector
 from stages.lib.evaluation.metrics import ALL
 from stages.lib.evaluation.paper import (
     AVERAGE,
@@ -64,9 +65,9 @@ def _mean(values: list[float | None]) -> float | None:
 def _all_datasets(detail: dict[str, Any]) -> str:
     rows = []
     for dataset, found in detail.items():
-        methods = [method for method in found[DIFFFAKE.key] if method != ALL]
+        methods = [method for method in found[DEFAULT.key] if method != ALL]
         for method in [*methods, ALL]:
-            counts = found[DIFFFAKE.key][method]
+            counts = found[DEFAULT.key][method]
             figures = [_percent(found[detector.key][method]["auc"]) for detector in DETECTORS]
             rows.append([dataset, method, *figures, str(counts["n_real"]), str(counts["n_fake"])])
         if len(methods) > 1:
@@ -102,21 +103,22 @@ def _beside_the_paper(
 def benchmark_plot(
     path: Path, detail: dict[str, Any], paper_datasets: dict[str, str | None], trained_on: str | None
 ) -> None:
-    """A row for each dataset and method: our detectors' AUC, DiffFake's interval, and the paper's DiffFake where
+    """A row for each dataset and method: our detectors' AUC, the default's interval, and the paper's DiffFake where
     comparable.
 
     Arguments as in :func:`benchmark_tables`; ``path`` becomes a PNG.
     """
-    rows = [(dataset, method) for dataset, found in detail.items() for method in found[DIFFFAKE.key]]
+    rows = [(dataset, method) for dataset, found in detail.items() for method in found[DEFAULT.key]]
     figure, axis = plt.subplots(figsize=(8, 0.3 * len(rows) + 1.3), layout="constrained")
     heights = np.arange(len(rows))[::-1]
-    for detector, marker, offset in zip(DETECTORS, "os^", (0.15, 0, -0.15), strict=True):
-        values = [detail[dataset][detector.key][method]["auc"] for dataset, method in rows]
-        axis.plot([np.nan if v is None else v for v in values], heights + offset, marker, label=detector.label, ms=5)
-    for (dataset, method), height in zip(rows, heights, strict=True):
-        interval = detail[dataset][DIFFFAKE.key][method]["auc_ci95"]
-        if interval:
-            axis.plot(interval, [height + 0.15] * 2, color="C0", lw=1)
+    offsets = np.linspace(0.2, -0.2, len(DETECTORS))
+    for number, (detector, marker) in enumerate(zip(DETECTORS, itertools.cycle("os^vPX*"), strict=False)):
+        at, values = heights + offsets[number], [detail[dataset][detector.key][method] for dataset, method in rows]
+        shown = [np.nan if value["auc"] is None else value["auc"] for value in values]
+        axis.plot(shown, at, marker, color=f"C{number}", label=detector.label, ms=5)
+        if detector is DEFAULT:
+            for value, height in zip(values, at, strict=True):
+                axis.plot(value["auc_ci95"] or [], [height] * 2 if value["auc_ci95"] else [], color=f"C{number}", lw=1)
     columns = [(paper_datasets[dataset] or "", method) for dataset, method in rows]
     of_paper = figures_of_detectors()[DIFFFAKE.label]
     paper = [of_paper.get(column) if comparable(column, trained_on) else None for column in columns]
@@ -125,6 +127,6 @@ def benchmark_plot(
         axis.plot(shown, heights, "D", mfc="none", color="black", label="DiffFake, paper", ms=7)
     axis.set_yticks(heights, [f"{dataset}: {method}" for dataset, method in rows])
     axis.axvline(0.5, color="grey", lw=0.8)
-    axis.set(xlim=(-0.02, 1.02), xlabel="video-level AUC (chance 0.5); line: 95 % interval of DiffFake")
+    axis.set(xlim=(-0.02, 1.02), xlabel=f"video-level AUC (chance 0.5); line: 95 % interval of {DEFAULT.label}")
     figure.legend(loc="outside upper center", ncols=4, fontsize=8)
     save_png(figure, path, dpi=80)

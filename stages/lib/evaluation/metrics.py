@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap, rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from stages.lib.datasets.folds import people
 from stages.lib.evaluation.detectors import DETECTORS, Detector
+from stages.lib.evaluation.intervals import auc_interval
 from stages.lib.records import FAKE, REAL
 
 ALL = "all"
-N_BOOTSTRAP = 1000
 
 
 def auc(real: np.ndarray, fake: np.ndarray) -> float | None:
@@ -43,25 +43,6 @@ def average_precision(real: np.ndarray, fake: np.ndarray) -> float | None:
     return None if len(real) == 0 or len(fake) == 0 else float(average_precision_score(*_labelled(real, fake)))
 
 
-def auc_interval(real: np.ndarray, fake: np.ndarray, seed: int) -> list[float] | None:
-    """95 % percentile bootstrap interval of the AUC, reals and fakes resampled apart; None for fewer than 2 of
-    either.
-    """
-    if len(real) < 2 or len(fake) < 2:
-        return None
-    rng = np.random.default_rng(seed)
-    drawn = bootstrap((real, fake), _rank_auc, n_resamples=N_BOOTSTRAP, batch=100, method="percentile", rng=rng)
-    return [float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)]
-
-
-def _rank_auc(real: np.ndarray, fake: np.ndarray, axis: int) -> np.ndarray:
-    """The AUC along the last axis of many resamples at once, from the rank sum of fakes (Mann and Whitney)."""
-    n, m = real.shape[axis], fake.shape[axis]
-    ranks = rankdata(np.concatenate([real, fake], axis=axis), axis=axis)
-    result: np.ndarray = (ranks[..., n:].sum(axis=axis) - m * (m + 1) / 2) / (n * m)
-    return result
-
-
 def _labelled(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat([0, 1], [len(real), len(fake)]), np.concatenate([real, fake])
 
@@ -79,45 +60,63 @@ class EvaluatedDataset:
 
     @property
     def test(self) -> pd.DataFrame:
-        """The videos of the test split, on which everything but coverage is measured."""
-        return self.videos[self.videos["split"] == "test"]
+        """The videos of the test split, on which everything but coverage is measured, with the ``person`` of each."""
+        return self.videos.assign(person=people(self.videos))[self.videos["split"] == "test"]
 
     def metrics(self, seed: int) -> dict[str, dict[str, Any]]:
         """{detector: :func:`detector_metrics`} on the test split."""
         parts = {"pair": self.pair_scores, "frame": self.frame_scores}
-        return {one.key: detector_metrics(self.test, parts[one.part], one, seed) for one in DETECTORS}
+        return {one.key: detector_metrics(self.test, parts.get(one.part), one, seed) for one in DETECTORS}
 
 
-def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame, detector: Detector, seed: int) -> dict[str, Any]:
+def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame | None, detector: Detector, seed: int) -> dict[str, Any]:
     """Everything about one detector on one dataset's test videos, per method and over ``all``.
 
-    ``parts``: its scores of pairs or frames, with video_id. Video AUC with its interval, equal error rate, average
-    precision, the AUC of single pairs or frames, and how many reals and fakes all that rests on.
+    ``videos``: ``SCORES`` with the ``person`` of each; ``parts``: its scores of pairs or frames, with video_id, None
+    where it has none. Video AUC with its interval over people, equal error rate, average precision, the AUC of single
+    pairs or frames, and how many reals and fakes all that rests on.
     """
-    scored = videos.dropna(subset=[detector.score])[["video_id", "label", "method"]]
-    part_scores = by_method(scored.merge(parts[["video_id", detector.part_score]], on="video_id"), detector.part_score)
-    return {
-        method: {
-            "auc": auc(real, fake),
-            "auc_ci95": auc_interval(real, fake, seed),
-            "eer": equal_error_rate(real, fake),
-            "average_precision": average_precision(real, fake),
-            f"{detector.part}_auc": auc(*part_scores[method]),
-            "n_real": len(real),
-            "n_fake": len(fake),
-        }
-        for method, (real, fake) in by_method(videos, detector.score).items()
+    found = {
+        method: group_metrics(reals, fakes, detector.score, seed)
+        for method, (reals, fakes) in by_group(videos, detector.score, "method").items()
     }
+    scores = by_method(videos, detector.score)
+    for method, (real, fake) in scores.items():
+        found[method]["eer"] = equal_error_rate(real, fake)
+        found[method]["average_precision"] = average_precision(real, fake)
+    if parts is not None:
+        scored = videos.dropna(subset=[detector.score])[["video_id", "label", "method"]]
+        of_parts = scored.merge(parts[["video_id", detector.part_score]], on="video_id")
+        for method, (real, fake) in by_method(of_parts, detector.part_score).items():
+            found[method][f"{detector.part}_auc"] = auc(real, fake)
+    return found
+
+
+def group_metrics(reals: pd.DataFrame, fakes: pd.DataFrame, score: str, seed: int) -> dict[str, Any]:
+    """The AUC of a column ``score`` with its interval over people, and how many reals and fakes it rests on."""
+    return {
+        "auc": auc(reals[score].to_numpy(), fakes[score].to_numpy()),
+        "auc_ci95": auc_interval(reals, fakes, score, seed),
+        "n_real": len(reals),
+        "n_fake": len(fakes),
+    }
+
+
+def by_group(videos: pd.DataFrame, score: str, column: str) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """{method or family (``column``): (all reals, that group's fakes)} and ``all``; videos without a score are left
+    out.
+    """
+    scored = videos.dropna(subset=[score])
+    reals, fakes = scored[scored["label"] == REAL], scored[scored["label"] == FAKE]
+    return {name: (reals, rows) for name, rows in fakes.groupby(column, sort=True)} | {ALL: (reals, fakes)}
 
 
 def by_method(videos: pd.DataFrame, score: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """{method: (scores of all reals, scores of that method's fakes)} and ``all``; videos without a score are left
     out.
     """
-    scored = videos.dropna(subset=[score])
-    real, fakes = scored[scored["label"] == REAL][score].to_numpy(), scored[scored["label"] == FAKE]
-    methods = {method: (real, rows[score].to_numpy()) for method, rows in fakes.groupby("method", sort=True)}
-    return {**methods, ALL: (real, fakes[score].to_numpy())}
+    groups = by_group(videos, score, "method")
+    return {method: (reals[score].to_numpy(), fakes[score].to_numpy()) for method, (reals, fakes) in groups.items()}
 
 
 def roc_rows(dataset: str, videos: pd.DataFrame, score: str) -> list[dict[str, object]]:
