@@ -30,6 +30,7 @@ from stages.lib.frames.settings import FrameSettings
 from stages.lib.markdown import markdown_table
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.pairs.settings import PairSettings
+from stages.lib.photos.settings import PhotoSettings
 from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.settings import Settings, name_in
@@ -47,6 +48,7 @@ class Params(Settings):
         description="the key of `datasets` whose `train` and `val` reals are trained on and calibrated with"
     )
     datasets: Annotated[dict[DatasetName, DatasetSettings], Field(min_length=1)]
+    photos: dict[DatasetName, PhotoSettings] = {}
     cross_validation: CrossValidationSettings
     demo: DemoSettings
     frames: FrameSettings
@@ -119,8 +121,8 @@ def load_params(path: Path = PARAMS) -> Params:
 def apply_presets(presets: list[Path], path: Path = PARAMS) -> None:
     """Write the values of presets into params.yaml, one after the other; the result is checked first.
 
-    Everything else and the comments stay, but ``datasets``: a preset that names some is a protocol, and they are all of
-    it.
+    Everything else and the comments stay, but ``datasets`` and ``photos``: a preset that names some is a protocol, and
+    they are all of it.
     """
     yaml = YAML()
     yaml.width = 200
@@ -131,8 +133,9 @@ def apply_presets(presets: list[Path], path: Path = PARAMS) -> None:
                 f"no preset {preset}; there are: {', '.join(sorted(p.stem for p in Path('presets').glob('*.yaml')))}"
             )
         values = yaml.load(preset)
-        if "datasets" in values:
-            content["datasets"] = values.pop("datasets")
+        for key in ("datasets", "photos"):
+            if key in values:
+                content[key] = values.pop(key)
         _merge(content, values)
     with atomic_path(path) as temporary:
         yaml.dump(content, temporary)

@@ -80,9 +80,10 @@ class Ledger:
     what the video was made from, and the file that was written of it are the same.
     """
 
-    def __init__(self, path: Path, recipe: str) -> None:
+    def __init__(self, path: Path, recipe: str, unit: str = "videos") -> None:
+        """``unit``: what its entries are, for the message of what is done already."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._recipe = recipe
+        self._recipe, self._unit = recipe, unit
         try:
             self._database = self._open(path)
         except sqlite3.DatabaseError:
@@ -124,7 +125,7 @@ class Ledger:
                 done.add(video_id)
         self._database.commit()
         if done:
-            print(f"{len(done)} of {len(videos)} videos are done already", flush=True)
+            print(f"{len(done)} of {len(videos)} {self._unit} are done already", flush=True)
         for video, rows in compute([video for video in videos if video.video_id not in done]):
             entry = (video.video_id, keys[video.video_id], self._written(video.video_id, output), _to_bytes(rows))
             self._database.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", entry)
@@ -147,6 +148,7 @@ def update_folder(
     has_file: Callable[[pa.Table], bool],
     ledger: Path,
     recipe: str,
+    unit: str = "videos",
 ) -> None:
     """Bring an artifact folder up to date: a file for each video that gives one, and a table of all.
 
@@ -155,7 +157,7 @@ def update_folder(
     is no longer among ``videos``, is removed.
     """
     table.unlink(missing_ok=True)
-    with Ledger(ledger, recipe) as known:
+    with Ledger(ledger, recipe, unit) as known:
         rows = list(known.resume(videos, compute, file_of))
     kept = {file_of(video.video_id) for video, made in zip(videos, rows, strict=True) if has_file(made)}
     keep_only(table.parent, kept)

@@ -68,7 +68,7 @@ def _one_threaded(function: Callable[[Item], Result], at: int, item: Item) -> tu
 
 
 def map_videos(
-    function: Callable[[Item], Result], items: Sequence[Item], description: str
+    function: Callable[[Item], Result], items: Sequence[Item], description: str, unit: str = "video"
 ) -> Iterator[tuple[Item, Result]]:
     """Yield (item, ``function(item)``) as they are done, in any order, over all workers, under a progress bar.
 
@@ -82,7 +82,7 @@ def map_videos(
         batch_size=1,
     )
     results = parallel(joblib.delayed(_one_threaded)(function, at, item) for at, item in enumerate(items))
-    for at, result in progress(results, description, len(items), "video"):
+    for at, result in progress(results, description, len(items), unit):
         yield items[at], result
 
 

@@ -13,6 +13,7 @@ from stages.lib.records import N_APPEARANCE, N_LANDMARKS
 
 # The table of each artifact folder, beside one file per video.
 VIDEOS_TABLE, FACES_TABLE, FAKES_TABLE = "videos.parquet", "faces.parquet", "fakes.parquet"
+PHOTOS_TABLE = "photos.parquet"
 
 
 def _schema(**columns: pa.DataType | pa.Field) -> pa.Schema:
@@ -72,6 +73,18 @@ FACES = _schema(
     box=_nullable(pa.list_(pa.float32(), 4)),
     landmarks=_nullable(pa.list_(pa.float32(), 2 * N_LANDMARKS)),
     appearance=_nullable(pa.list_(pa.float32(), N_APPEARANCE)),
+    reject_reason=_nullable(pa.string()),
+)
+
+# One row per photograph of people: who is in it, the shard and the row of its array that hold the face; box and
+# landmarks as in FACES. row, box and landmarks are null where reject_reason says why there is no face.
+PHOTOS = _schema(
+    photo_id=pa.string(),
+    person=pa.string(),
+    shard=pa.string(),
+    row=_nullable(pa.int32()),
+    box=_nullable(pa.list_(pa.float32(), 4)),
+    landmarks=_nullable(pa.list_(pa.float32(), 2 * N_LANDMARKS)),
     reject_reason=_nullable(pa.string()),
 )
 
@@ -173,7 +186,7 @@ def vectors(table: pa.Table, column: str) -> np.ndarray:
 
 
 def landmarks_of(faces: pa.Table) -> np.ndarray:
-    """The landmarks of a ``FACES`` table whose rows all have a face: float64 (n, 68, 2), pixels of the crop."""
+    """The landmarks of a ``FACES`` or ``PHOTOS`` table of faces alone: float64 (n, 68, 2), pixels of the crop."""
     return vectors(faces, "landmarks").reshape(-1, N_LANDMARKS, 2).astype(np.float64)
 
 

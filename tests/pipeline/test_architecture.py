@@ -13,7 +13,7 @@ GROUND = "ground"
 # From the ground up; a package imports what is below its floor, and nothing of its own floor.
 FLOORS = (
     {GROUND},
-    {"datasets", "demo", "frames", "faces", "pairs", "anomaly"},
+    {"datasets", "demo", "frames", "faces", "photos", "pairs", "anomaly"},
     {"pseudo_fakes", "calibration"},
     {"backbone", "evaluation"},
     {"detection"},

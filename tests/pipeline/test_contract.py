@@ -24,6 +24,7 @@ def test_stages_are_the_designs():
         "index_videos",
         "extract_frames",
         "crop_faces",
+        "crop_photos",
         "synthesize_fakes",
         "train_backbone",
         "embed_faces",

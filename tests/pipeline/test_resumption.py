@@ -25,7 +25,7 @@ def test_an_added_video_leaves_the_others_artifacts_as_they_were(ran, tmp_path):
     out = run(folder, "dvc", "repro").stdout
     ran_stages = instances_run(out)
     per_dataset = ("index_videos", "extract_frames", "crop_faces", "embed_faces", "fuse_pairs", "score_videos")
-    assert ran_stages == {f"{stage}@messy" for stage in per_dataset} | {"index_videos@demo", "evaluate"}
+    assert ran_stages == {f"{stage}@messy" for stage in per_dataset} | {"index_videos@demo", "crop_photos", "evaluate"}
     for kind in ("frames", "faces"):
         before, after = files_below(ran / f"data/{kind}/messy"), files_below(folder / f"data/{kind}/messy")
         tables = {"videos.parquet", "faces.parquet"}
@@ -58,7 +58,7 @@ def test_an_added_dataset_runs_only_its_own_branch(ran, tmp_path):
     ran_stages = instances_run(out)
     per_dataset = ("extract_frames", "crop_faces", "embed_faces", "fuse_pairs", "score_videos")
     indexed = {f"index_videos@{name}" for name in ("demo", "messy", "preview")}
-    assert ran_stages == {f"{stage}@preview" for stage in per_dataset} | indexed | {"evaluate"}
+    assert ran_stages == {f"{stage}@preview" for stage in per_dataset} | indexed | {"crop_photos", "evaluate"}
     before, after = (read_json(copy / "metrics/auc.json") for copy in (ran, folder))
     assert after == before | {"preview": after["preview"]} and set(after["preview"]) == {"method_A", "method_B", "all"}
 

@@ -1,0 +1,1 @@
+"""Photographs of people, which pseudo-fakes are made of; they are never embedded, paired or scored."""
