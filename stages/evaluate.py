@@ -19,6 +19,7 @@ from stages.lib.evaluation.intervals import N_RESAMPLES
 from stages.lib.evaluation.metrics import EvaluatedDataset, by_method, coverage, histogram_rows, roc_rows
 from stages.lib.evaluation.pairs import pair_metrics, pair_plot
 from stages.lib.evaluation.paper import paper_dataset
+from stages.lib.faces.detector import FACE_DETECTORS
 from stages.lib.files import atomic_path, write_json, write_text
 from stages.lib.reasons import VideoReject
 from stages.lib.records import REAL
@@ -62,10 +63,10 @@ def _protocol(params: Params) -> dict[str, Any]:
         "fusion": params.fusion,
         "anomaly_model": params.anomaly_model.kind,
         "backbone": params.backbone.name,
-        "face_detector": "OpenCV Haar cascade, " + FACE_SELECTION[params.faces.select],
+        "face_detector": f"{FACE_DETECTORS[params.faces.detector].description}, {FACE_SELECTION[params.faces.select]}",
         "landmarks": Path(params.faces.landmarks).name,
         "aggregation": "mean over a video's pairs (difffake) or frames (single_frame, classifier)",
-        "intervals": f"95 %, percentile bootstrap over people, {N_RESAMPLES} resamples",
+        "intervals": f"95 %, bootstrap over people, {N_RESAMPLES} resamples",
         "packages": package_versions(),
     }
 

@@ -71,6 +71,14 @@ def test_lists_that_name_a_video_twice_are_an_error(tmp_path):
         index_dataset("ffpp", root)
 
 
+def test_the_summary_counts_the_fakes_that_have_their_original(tmp_path):
+    root = trees.tree(tmp_path, "celebdf")
+    (root / "Celeb-real/id2_0000.mp4").unlink()
+    rows = forget_absent_originals(index_dataset("celebdf", root))
+    said = index_summary("celebdf", add_fingerprints(rows, root, trees.NO_STATES)[0])
+    assert "1 of 2 fakes have the video here that they were made from" in said
+
+
 @pytest.mark.parametrize(("original", "kept"), [("real.mp4", "real.mp4"), ("left_out.mp4", ""), ("fake.mp4", "")])
 def test_an_original_that_is_not_a_real_of_the_index_is_forgotten(original, kept):
     rows = [video_row("real.mp4", "real", "test"), video_row("fake.mp4", "fake", "test", original=original)]

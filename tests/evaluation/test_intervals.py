@@ -9,6 +9,7 @@ from stages.lib.evaluation.intervals import (
     N_RESAMPLES,
     auc_interval,
     difference_interval,
+    interval,
     mean_interval,
     resampled_aucs,
     weighted_aucs,
@@ -108,6 +109,20 @@ def test_a_persons_reals_and_fakes_come_and_go_together():
     reals, fakes = _clips([0, 10], ["a", "b"]), _clips([1, 11], ["a", "b"])
     # a twice or b twice: 1; both: 3 of 4
     assert set(resampled_aucs(reals, fakes, "score", 0)) == {1.0, 0.75}
+
+
+@pytest.mark.parametrize(
+    ("estimate", "least", "expected"),
+    [
+        (0.7, 0.0, [0.605, 0.795]),
+        (0.95, 0.0, [0.855, 1.0]),
+        (0.05, 0.0, [0.0, 0.145]),
+        (0.05, -1.0, [-0.045, 0.145]),
+    ],
+)
+def test_an_interval_is_moved_to_the_estimate_and_stays_in_its_bounds(estimate, least, expected):
+    drawn = np.append(np.linspace(0.4, 0.6, 201), np.nan)  # its middle 95 %: 0.405 to 0.595
+    assert interval(drawn, estimate, least) == pytest.approx(expected)
 
 
 def test_every_resample_is_drawn():

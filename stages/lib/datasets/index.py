@@ -85,8 +85,8 @@ def add_fingerprints(
 
 
 def index_summary(layout: str, rows: list[dict[str, str]]) -> str:
-    """What an index holds, for people: videos by split and method, those missing, and whether the test split is
-    complete.
+    """What an index holds, for people: videos by split and method, how many fakes have their original, what is missing,
+    and whether the test split is complete.
 
     Raises :class:`InputError` where the test split of a dataset of the paper has more videos than its table 1 (then
     the lists are not the authors').
@@ -99,6 +99,8 @@ def index_summary(layout: str, rows: list[dict[str, str]]) -> str:
     )  # fmt: skip
     lines = [counts.fillna(0).astype(int).to_string()]
     missing = sorted(table["path"][table["fingerprint"] == MISSING])
+    if fakes := table[table["label"] != REAL]["original"].ne("").tolist():
+        lines.append(f"{sum(fakes)} of {len(fakes)} fakes have the video here that they were made from")
     if missing:
         lines.append(f"{len(missing)} of {len(table)} videos are missing: {_some(missing)}")
     test = there[there["split"] == "test"]["label"]

@@ -2,8 +2,10 @@
 
 Clips are rows with scores and a ``person`` (:func:`stages.lib.datasets.folds.people`). Each resample draws as many
 people as there are, with replacement, and counts each clip as often as its person was drawn: a person's reals and fakes
-come and go together. All intervals are 95 % percentile intervals, lists of two floats. Where no two people are to be
-had, there is none (None).
+come and go together. All intervals are of 95 %, lists of two floats; where no two people are to be had, there is none
+(None). They are percentiles of what the resamples give, less its bias: a person who was drawn twice is compared with
+themselves four times, and where that comparison is the easiest, as between a fake and its own original, the resamples
+give more than the clips do.
 """
 
 from collections.abc import Iterator
@@ -17,7 +19,9 @@ _BATCH = 100  # resamples at a time: what they take in memory is this times the 
 
 def auc_interval(reals: pd.DataFrame, fakes: pd.DataFrame, score: str, seed: int) -> list[float] | None:
     """Interval of the AUC of a column ``score``; None for fewer than two people among the reals, or the fakes."""
-    return interval(resampled_aucs(reals, fakes, score, seed)) if _enough(reals, fakes) else None
+    if not _enough(reals, fakes):
+        return None
+    return interval(resampled_aucs(reals, fakes, score, seed), _auc(reals, fakes, score))
 
 
 def difference_interval(
@@ -28,7 +32,8 @@ def difference_interval(
     """
     if not _enough(reals, fakes):
         return None
-    return interval(resampled_aucs(reals, fakes, score, seed) - resampled_aucs(reals, fakes, other, seed))
+    drawn = resampled_aucs(reals, fakes, score, seed) - resampled_aucs(reals, fakes, other, seed)
+    return interval(drawn, _auc(reals, fakes, score) - _auc(reals, fakes, other), least=-1.0)
 
 
 def mean_interval(values: np.ndarray, people: pd.Series, seed: int) -> list[float] | None:
@@ -36,12 +41,15 @@ def mean_interval(values: np.ndarray, people: pd.Series, seed: int) -> list[floa
     if people.nunique() < 2:
         return None
     weights = np.concatenate(list(_weights(people, seed)))
-    return interval(weights @ values / weights.sum(axis=1))
+    return interval(weights @ values / weights.sum(axis=1), float(values.mean()))
 
 
-def interval(drawn: np.ndarray) -> list[float]:
-    """The middle 95 % of what was ``drawn``, NaN aside."""
-    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+def interval(drawn: np.ndarray, estimate: float, least: float = 0.0) -> list[float]:
+    """The middle 95 % of what was ``drawn``, NaN aside, moved by what its mean lacks of the ``estimate``; cut off at
+    ``least`` and 1.
+    """
+    bounds = np.nanpercentile(drawn, (2.5, 97.5)) + estimate - np.nanmean(drawn)
+    low, high = np.clip(bounds, least, 1.0)
     return [float(low), float(high)]
 
 
@@ -68,6 +76,11 @@ def weighted_aucs(real: np.ndarray, fake: np.ndarray, real_weights: np.ndarray, 
     total = below[:, -1] * fake_weights.sum(axis=1)
     result: np.ndarray = np.divide(won, total, out=np.full(len(won), np.nan), where=total > 0)
     return result
+
+
+def _auc(reals: pd.DataFrame, fakes: pd.DataFrame, score: str) -> float:
+    once = (np.ones((1, len(clips))) for clips in (reals, fakes))
+    return float(weighted_aucs(reals[score].to_numpy(), fakes[score].to_numpy(), *once)[0])
 
 
 def _enough(reals: pd.DataFrame, fakes: pd.DataFrame) -> bool:

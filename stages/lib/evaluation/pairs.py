@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import SymmetricalLogLocator
+from matplotlib.ticker import FixedLocator
 
 from stages.lib.evaluation.detectors import Detector, named_detectors
 from stages.lib.evaluation.intervals import mean_interval
@@ -19,6 +19,7 @@ from stages.lib.figures import plt, save_png
 from stages.lib.records import FAKE, FAMILIES, REAL
 
 _WON, _LOST = "#2166ac", "#d6604d"
+_TICKS = [step * 10**power for power in range(6) for step in (1, 2, 5)]
 _MARKERS = dict(zip(FAMILIES, "os^D", strict=True))
 
 
@@ -118,7 +119,7 @@ def _draw_pairs(axis: Axes, score: str, pairs: pd.DataFrame, reals: pd.Series) -
     names = [f"{family}\n{wins.sum()} of {len(wins)}" for family, wins in zip(columns, counts, strict=True)]
     axis.set(xlim=(-0.3, len(columns) + 0.3), xticks=range(len(columns) + 1), xticklabels=[REAL, *names])
     axis.set_yscale("symlog", linthresh=3)  # a few scores may lie many deviations out
-    axis.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=3, subs=(1, 2, 5)))
+    axis.yaxis.set_major_locator(FixedLocator([0, *(sign * tick for tick in _TICKS for sign in (-1, 1))]))
     axis.yaxis.set_major_formatter("{x:g}")
     axis.grid(axis="y", lw=0.3)
     axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.13))
