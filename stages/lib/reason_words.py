@@ -11,13 +11,14 @@ VIDEO_REJECTS: dict[VideoReject, str] = {
     "here",
     VideoReject.SINGLE_IMAGE: "a single image; the method compares the frames of a video with each other",
     VideoReject.TOO_LONG: "longer than allowed",
-    VideoReject.NO_FACE: "no frontal face was found in any of the frames looked at",
-    VideoReject.TOO_FEW_FACES: "too little face to judge: a frontal face was found in {n_faces} of {n_frames} frames "
+    VideoReject.NO_FACE: "no face was found in any of the frames looked at",
+    VideoReject.TOO_FEW_FACES: "too little face to judge: a face was found in {n_faces} of {n_frames} frames "
     "looked at, and {min_faces} are needed",
     VideoReject.UNCALIBRATED: "the model was calibrated on fewer than two real videos, so that its scores have no "
     "meaning yet; add real videos to the validation split and run `dvc repro calibrate`",
 }
 FRAME_REJECTS: dict[FrameReject, str] = {
-    FrameReject.NO_FACE: "no frontal face found",
+    FrameReject.NO_FACE: "no face found",
     FrameReject.OTHER_PERSON: "only other people's faces found",
+    FrameReject.NOT_A_FACE: "what was found is no face: it jumps away for a frame, or landmarks don't fit it",
 }

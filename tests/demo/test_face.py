@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from stages.lib.demo.face import HEAD, SIZE, load_portraits, make_performance, make_person, posed_points, render
-from stages.lib.faces.detector import detect_face
+from stages.lib.faces.detector import FACE_DETECTORS
 
 
 def test_people_differ_in_geometry_and_look():
@@ -30,4 +30,4 @@ def test_the_head_moves_and_the_face_stays_findable():
     assert np.ptp(tips, axis=0).max() > 5
     assert np.abs(np.diff(tips, axis=0)).max() < 6  # moves, without jumps
     frame = (render(person, *posed_points(person, play, 25)) * 255).clip(0, 255).astype(np.uint8)
-    assert detect_face(frame) is not None
+    assert all(detector.largest(frame) is not None for detector in FACE_DETECTORS.values())

@@ -8,7 +8,6 @@ import pytest
 
 from stages.lib.calibration.bundle import sha256
 from stages.lib.detection.observation import Note, NoteCode, Observation, observe
-from stages.lib.faces.crop import FACE_SIZE
 from stages.lib.reasons import VideoReject
 from tests.helpers.verdicts import calibration_of
 from tests.helpers.videos import face_frames, portrait, write_video
@@ -40,7 +39,7 @@ def test_every_frame_taken_has_its_face(observation):
 
 
 def test_crops_belong_to_the_faces_used(observation):
-    assert observation.crops.shape == (len(observation.used), FACE_SIZE, FACE_SIZE, 3)
+    assert observation.crops.shape == (len(observation.used), 224, 224, 3)
 
 
 def test_the_files_digest_and_size_are_kept(observation, video):

@@ -44,7 +44,7 @@ def address(page, tmp_path_factory) -> str:
         "fewer than 1 in 5 would be expected to score as high",
         "not proof that it is fake",
         "not proof that the video is real",
-        "Cannot tell: too little face to judge: a frontal face was found in 2 of 4 frames looked at, and 4 are needed",
+        "Cannot tell: too little face to judge: a face was found in 2 of 4 frames looked at, and 4 are needed",
         "The face is 400 px wide",
         "The file ends early",
         "Achieved on real test videos: 0 of 2",
@@ -52,7 +52,7 @@ def address(page, tmp_path_factory) -> str:
         "trained on the rendered demo alone",
         "torch is 9 here",
         "0" * 64,
-        "no frontal face found",
+        "no face found",
         "1.20, 1.40 s",
     ],
 )

@@ -130,7 +130,7 @@ def test_every_reason_is_said_without_a_gap(code):
 def test_a_reason_names_its_counts():
     verdict = rejected(observation_of("v", 2, dropped=3), VideoReject.TOO_FEW_FACES, CALIBRATION)
     assert reason(verdict, CALIBRATION) == (
-        "too little face to judge: a frontal face was found in 2 of 5 frames looked at, and 4 are needed"
+        "too little face to judge: a face was found in 2 of 5 frames looked at, and 4 are needed"
     )
 
 

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.faces.appearance import appearance, face_regions
+from stages.lib.faces.appearance import SCALES, appearance, face_regions
 from stages.lib.faces.landmarks import canonical_face
 from stages.lib.records import N_APPEARANCE
+from tests.helpers.videos import portrait
 
 LANDMARKS = canonical_face() * 60 + (112, 100)
 REGIONS = face_regions(LANDMARKS, 224) > 0
@@ -66,3 +67,21 @@ def test_it_has_the_size_the_table_declares():
     assert values.shape == (N_APPEARANCE,)
     assert values.dtype == np.float32
     assert np.isfinite(values).all()
+
+
+def _at_full_size(face: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The bands of detail by their definition, each scale a blur of the whole picture: (region, band, channel)."""
+    lab = cv2.cvtColor(face, cv2.COLOR_RGB2LAB).astype(np.float32)
+    blurs = [lab, *(cv2.GaussianBlur(lab, (0, 0), scale * len(face) / 224) for scale in SCALES)]
+    bands = [np.abs(fine - coarse) for fine, coarse in zip(blurs, blurs[1:], strict=False)]
+    regions = face_regions(landmarks, len(face)) > 0
+    return np.array([[np.log(band[region].mean(axis=0) + 0.01) for band in bands] for region in regions])
+
+
+@pytest.mark.parametrize("side", [64, 224, 320])
+def test_coarse_detail_measured_at_half_size_is_what_it_is_at_full_size(side, portrait_landmarks):
+    size = np.array([96, 0, 256])
+    face = cv2.resize(portrait()[:256, 96:352, ::-1], (side, side), interpolation=cv2.INTER_AREA)
+    landmarks = (portrait_landmarks - size[:2]) * side / size[2]
+    found = appearance(face, landmarks).reshape(3, 6, 3)[:, 2:]
+    np.testing.assert_allclose(found, _at_full_size(face, landmarks), atol=0.1)

@@ -1,4 +1,4 @@
-"""The landmark backends: geometry of the default, a hand-made ONNX model, and errors with a remedy."""
+"""The landmark backends: their geometry, a hand-made ONNX model, and errors with a remedy."""
 
 import struct
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from stages.lib.demo.face import MIRROR
 from stages.lib.errors import InputError
 from stages.lib.faces.crop import crop_square
-from stages.lib.faces.detector import detect_face
+from stages.lib.faces.haar import detect_face
 from stages.lib.faces.landmarks import canonical_face, haar_landmarks, make_landmarker
 from tests.helpers.videos import portrait
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, name):
 
 def test_an_unknown_backend_names_the_choices():
     with pytest.raises(
-        InputError, match="faces.landmarks is 'dlib', expected `haar` or a path ending in .onnx, .yaml, .yml"
+        InputError, match="faces.landmarks is 'dlib', expected `mesh`, `haar` or a path ending in .onnx, .yaml, .yml"
     ):
         make_landmarker("dlib")
 

@@ -1,11 +1,11 @@
-"""One person is followed: through faces that grow and shrink in turn, that cross, and across cuts."""
+"""One person is followed: through faces that grow and shrink in turn, that cross, and across cuts; boxes that jump."""
 
 import cv2
 import numpy as np
 import pytest
 
-from stages.lib.faces.detector import detect_face, detect_faces
-from stages.lib.faces.tracking import colour_distance, follow_person, head_colours
+from stages.lib.faces.haar import detect_face, detect_faces
+from stages.lib.faces.tracking import colour_distance, follow_person, head_colours, jumps, overlap
 from tests.helpers.videos import portrait
 
 
@@ -53,7 +53,7 @@ def _follow(video: list) -> tuple[list[int | None], list[int | None]]:
     def who(box: np.ndarray, centres: list[tuple[float, int]]) -> int:
         return min(centres, key=lambda one: abs(one[0] - (box[0] + box[2] / 2)))[1]
 
-    boxes = [detect_faces(frame) for frame, _ in video]
+    boxes = [list(detect_faces(frame)) for frame, _ in video]
     colours = [[head_colours(frame, box) for box in found] for (frame, _), found in zip(video, boxes, strict=True)]
     chosen = follow_person(boxes, colours)
     followed = [
@@ -84,7 +84,7 @@ def test_a_lone_person_is_followed_in_every_frame():
 
 
 def test_no_faces_at_all():
-    assert follow_person([np.empty((0, 4))] * 3, [[]] * 3) == [None, None, None]
+    assert follow_person([[]] * 3, [[]] * 3) == [None, None, None]
     assert follow_person([], []) == []
 
 
@@ -103,3 +103,38 @@ def test_all_faces_come_largest_first_and_the_first_is_the_largest_face():
     assert len(boxes) == 2
     assert boxes[0][2] > boxes[1][2]
     np.testing.assert_allclose(detect_face(frame), boxes[0], atol=0.15 * boxes[0][2])
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        ((0, 0, 10, 10), 1.0),
+        ((5, 0, 10, 10), 50 / 150),
+        ((2, 2, 5, 5), 0.25),
+        ((10, 0, 10, 10), 0.0),
+        ((40, 40, 10, 10), 0.0),
+    ],
+)
+def test_overlap_is_the_shared_area_over_the_covered_one(other, shared):
+    assert overlap(np.array([0.0, 0, 10, 10]), np.array(other, float)) == pytest.approx(shared)
+
+
+HERE, THERE = (100.0, 100.0, 80.0, 80.0), (240.0, 60.0, 30.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "jumped"),
+    [
+        ([HERE, HERE, THERE, HERE], [2]),
+        ([HERE, (110.0, 110.0, 20.0, 20.0), HERE], [1]),  # an eye of the face
+        ([HERE, HERE, THERE, THERE], []),  # a cut
+        ([HERE, THERE, HERE, THERE, HERE], [1, 2, 3]),  # nobody can tell which is the face
+        ([(100.0 + 30 * t, 100.0, 80.0, 80.0) for t in range(6)], []),  # a face that moves fast
+        ([(100.0 + 70 * t, 100.0, 80.0, 80.0) for t in range(6)], []),  # faster than the frames can follow
+        ([THERE, HERE, HERE], []),  # before the first frame nothing is known
+        ([HERE, THERE], []),
+        ([], []),
+    ],
+)
+def test_a_box_jumps_that_is_elsewhere_for_one_frame(boxes, jumped):
+    assert np.flatnonzero(jumps(np.array(boxes).reshape(-1, 4))).tolist() == jumped

@@ -9,7 +9,6 @@ from stages.lib.anomaly.scoring import VideoScore
 from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, Calibration, Reals, TrainedOn, sha256
 from stages.lib.detection.observation import Observation
 from stages.lib.detection.verdict import Verdict, decide
-from stages.lib.faces.crop import FACE_SIZE
 from stages.lib.faces.video_faces import Face
 from stages.lib.files import write_json
 from stages.lib.frames.extraction import ExtractedVideo
@@ -20,7 +19,7 @@ from tests.helpers.params import face_settings, frame_settings, pair_settings
 RATE = 0.05
 
 
-def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmarks: str = "haar") -> Calibration:
+def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmarks: str = "mesh") -> Calibration:
     """A calibration on validation reals of these scores."""
     return Calibration(
         seed=0,
@@ -51,7 +50,7 @@ def observation_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float
     """What decoding and cropping might have given of a video: noise for faces, the last ``dropped`` frames without
     one.
     """
-    crops = np.random.default_rng(0).integers(0, 255, (n_faces, FACE_SIZE, FACE_SIZE, 3), np.uint8)
+    crops = np.random.default_rng(0).integers(0, 255, (n_faces, 224, 224, 3), np.uint8)
     box = np.array([10.0, 10.0, face_px, face_px])
     faces = [Face(5 * i, i / 5, None, box) for i in range(n_faces)]
     faces += [Face(5 * i, i / 5, FrameReject.NO_FACE) for i in range(n_faces, n_faces + dropped)]

@@ -40,7 +40,7 @@ def test_metrics_have_the_contracts_shape(ran):
 def test_detail_says_what_the_figures_rest_on_and_how_they_came_about(ran):
     detail = read_json(ran / "metrics/detail.json")
     protocol, demo = detail["protocol"], detail["datasets"]["demo"]
-    assert (protocol["frames_per_video"], protocol["pairs_per_video"], protocol["landmarks"]) == (8, 6, "haar")
+    assert (protocol["frames_per_video"], protocol["pairs_per_video"], protocol["landmarks"]) == (8, 6, "mesh")
     assert "torch" in protocol["packages"] and "mean" in protocol["aggregation"] and protocol["split"] == "test"
     auc, baselines = read_json(ran / "metrics/auc.json"), read_json(ran / "metrics/baselines.json")
     for method, values in demo["difffake"].items():

@@ -169,7 +169,7 @@ def _headless(path: Path) -> None:
         ("headless.mp4", _headless, VideoReject.UNREADABLE, "damaged"),
         ("three.mp4", lambda path: write_video(path, face_frames(3)), VideoReject.TOO_FEW_FACES,
             "found in 3 of 3 frames looked at, and 4"),
-        ("none.mp4", lambda path: write_video(path, noise_frames(20)), VideoReject.NO_FACE, "no frontal face"),
+        ("none.mp4", lambda path: write_video(path, noise_frames(20)), VideoReject.NO_FACE, "no face was found"),
         ("still.jpg", _still, VideoReject.SINGLE_IMAGE, "a single image"),
         ("still.png", _still, VideoReject.SINGLE_IMAGE, "a single image"),
         ("gone.mp4", lambda path: None, VideoReject.MISSING_FILE, "no such file"),

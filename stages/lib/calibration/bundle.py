@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat, ValidationError
 
 from stages.lib.errors import InputError
-from stages.lib.faces.settings import FaceSettings
+from stages.lib.faces.settings import BUILT_IN_LANDMARKS, FaceSettings
 from stages.lib.frames.settings import FrameSettings
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.pairs.settings import PairSettings
@@ -89,7 +89,7 @@ def sha256(path: Path) -> str:
 def model_files(folder: Path, landmarks: str) -> dict[str, str]:
     """SHA-256 of each file that decides a score: the models in ``folder``, and the landmark model if it is a file."""
     files = {name: folder / name for name in (BACKBONE, ANOMALY_MODEL)}
-    if landmarks != "haar":
+    if landmarks not in BUILT_IN_LANDMARKS:
         files["landmarks"] = Path(landmarks)
     missing = [str(path) for path in files.values() if not path.is_file()]
     if missing:

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 
 from stages.lib.calibration.bundle import Calibration, sha256
-from stages.lib.faces.crop import FACE_SIZE
-from stages.lib.faces.detector import detect_faces
+from stages.lib.faces.detector import FACE_DETECTORS, FaceDetector
 from stages.lib.faces.tracking import follow_person, head_colours
 from stages.lib.faces.video_faces import Face, FrameSource, crop_video
 from stages.lib.frames.extraction import ExtractedVideo, extract_frames
@@ -48,7 +47,7 @@ class Note:
 class Observation:
     """What decoding and cropping one video gave; pictures are small, so that many of these may wait.
 
-    ``extracted``: without its frames. ``faces``: one for each frame; ``crops``: RGB uint8 (n, 224, 224, 3) of those
+    ``extracted``: without its frames. ``faces``: one for each frame; ``crops``: RGB uint8 (n, size, size, 3) of those
     that there are; ``view``: JPEG of a whole frame with the face's box, or None.
     """
 
@@ -57,7 +56,7 @@ class Observation:
     sha256: str | None = None
     n_bytes: int = 0
     faces: list[Face] = field(default_factory=list)
-    crops: np.ndarray = field(default_factory=lambda: np.empty((0, FACE_SIZE, FACE_SIZE, 3), np.uint8))
+    crops: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
     view: bytes | None = None
     notes: list[Note] = field(default_factory=list)
 
@@ -93,14 +92,14 @@ def observe(
         observation.sha256, observation.n_bytes = sha256(path), path.stat().st_size
     observation.faces, observation.crops = crop_video(lambda: decompressed(rows), calibration.faces)
     if len(observation.crops):
-        _look_around(observation, lambda: decompressed(rows))
+        _look_around(observation, lambda: decompressed(rows), FACE_DETECTORS[calibration.faces.detector])
     if video.note == TRUNCATED:
         counts = {"n_decoded": video.n_decoded, "n_declared": video.n_declared}
         observation.notes.append(Note(NoteCode.TRUNCATED, counts))
     return observation
 
 
-def _look_around(observation: Observation, frames: FrameSource) -> None:
+def _look_around(observation: Observation, frames: FrameSource, detector: FaceDetector) -> None:
     """Note other people, and keep a picture of where the face is."""
     used = observation.used
     middle = used[len(used) // 2].frame_index
@@ -113,10 +112,10 @@ def _look_around(observation: Observation, frames: FrameSource) -> None:
         box = boxes[frame.frame_index]
         colours.append(head_colours(frame.image, box))
         if frame.frame_index in counted_in:
-            several += len(detect_faces(frame.image)) > 1
+            several += len(detector.all(frame.image)) > 1
         if frame.frame_index == middle:
             observation.view = _view(frame.image, box)
-    followed = follow_person([box[None] for box in boxes.values()], [[one] for one in colours])
+    followed = follow_person([[box] for box in boxes.values()], [[one] for one in colours])
     others = sum(chosen is None for chosen in followed)
     if others > _OTHER_PEOPLE * len(used):
         observation.notes.append(Note(NoteCode.OTHER_PEOPLE, {"others": others, "n_faces": len(used)}))

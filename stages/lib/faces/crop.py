@@ -3,8 +3,6 @@
 import cv2
 import numpy as np
 
-FACE_SIZE = 224  # px, side of a face crop (section 4.1)
-
 
 def crop_square(box: np.ndarray, enlarge: float) -> np.ndarray:
     """The square about a box's centre whose side is ``enlarge`` times the box's longer side.

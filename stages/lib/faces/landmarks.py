@@ -1,5 +1,5 @@
-"""68 facial landmarks (iBUG order) by three backends behind one call: Haar geometry, an ONNX regressor, OpenCV's
-LBF.
+"""68 facial landmarks (iBUG order) by four backends behind one call: MediaPipe's face mesh, Haar geometry, an ONNX
+regressor, OpenCV's LBF.
 """
 
 from collections.abc import Callable
@@ -11,18 +11,20 @@ import numpy as np
 
 from stages.lib.errors import InputError
 from stages.lib.faces.crop import crop_square
-from stages.lib.faces.detector import detect_eyes
+from stages.lib.faces.haar import detect_eyes
+from stages.lib.faces.mesh import fit_mesh
+from stages.lib.faces.settings import BUILT_IN_LANDMARKS
 from stages.lib.records import N_LANDMARKS
 
-Landmarker = Callable[
-    [np.ndarray, np.ndarray], np.ndarray
-]  # (BGR frame, Haar box (4,)) -> float64 (68, 2), frame pixels
+# (BGR frame, a face's box (4,) as Haar's cascade draws it) -> float64 (68, 2), frame pixels; None where the backend
+# sees no face there
+Landmarker = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
 
 _WHERE_TO_GET = (
-    "Use `haar`, which needs no file; or OpenCV's LBF model (github.com/kurnianggoro/GSOC2017, data/lbfmodel.yaml: "
-    "about 54 MB, its first line is %YAML:1.0); or an ONNX file that takes (1, 3, 112, 112) RGB in [0, 1] and gives "
-    "136 crop fractions (PFLD, github.com/polarisZhao/PFLD-pytorch). Check it by `dvc repro synthesize_fakes`: "
-    "metrics/pseudo_fakes.png shows the points"
+    "Use `mesh` or `haar`, which need no file; or OpenCV's LBF model (github.com/kurnianggoro/GSOC2017, "
+    "data/lbfmodel.yaml: about 54 MB, its first line is %YAML:1.0); or an ONNX file that takes (1, 3, 112, 112) RGB in "
+    "[0, 1] and gives 136 crop fractions (PFLD, github.com/polarisZhao/PFLD-pytorch). Check it by "
+    "`dvc repro synthesize_fakes`: metrics/pseudo_fakes.png shows the points"
 )
 
 # A frontal face at rest in units of the distance between the eye centres: the origin is midway between the eyes, x to
@@ -94,6 +96,12 @@ def haar_landmarks(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     return result
 
 
+def mesh_landmarks(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:
+    """The 68 of the face mesh's 468 points that are landmarks, or None where its network sees no face in the box."""
+    mesh = fit_mesh(frame, box)
+    return None if mesh is None else mesh.landmarks
+
+
 def _file(path: Path) -> Path:
     if not path.is_file():
         raise InputError(f"faces.landmarks: no file {path}. {_WHERE_TO_GET}")
@@ -152,18 +160,23 @@ def lbf_landmarks(path: Path) -> Landmarker:
     return landmarks
 
 
+_BUILT_IN: dict[str, Landmarker] = dict(zip(BUILT_IN_LANDMARKS, (mesh_landmarks, haar_landmarks), strict=True))
+
+
 @cache
 def make_landmarker(backend: str) -> Landmarker:
-    """The backend that ``faces.landmarks`` names: ``haar``, or the path of an ``.onnx`` or LBF ``.yaml`` file.
+    """The backend that ``faces.landmarks`` names: ``mesh``, ``haar``, or the path of an ``.onnx`` or LBF ``.yaml``
+    file.
 
     Loaded once per process. Raises :class:`InputError` for another name, a missing file and one that does not load.
     """
-    if backend == "haar":
-        return haar_landmarks
+    if backend in _BUILT_IN:
+        return _BUILT_IN[backend]
     path = Path(backend)
     loaders = {".onnx": onnx_landmarks, ".yaml": lbf_landmarks, ".yml": lbf_landmarks}
     if path.suffix.lower() not in loaders:
         raise InputError(
-            f"faces.landmarks is '{backend}', expected `haar` or a path ending in {', '.join(loaders)}. {_WHERE_TO_GET}"
+            f"faces.landmarks is '{backend}', expected `mesh`, `haar` or a path ending in {', '.join(loaders)}. "
+            + _WHERE_TO_GET
         )
     return loaders[path.suffix.lower()](path)

@@ -1,4 +1,4 @@
-"""Following one person through a video in which several faces appear.
+"""Consistency in time: following one person through a video in which several faces appear, and boxes that jump.
 
 The paper takes the largest face of each frame (section 4.1), so a pair may show two people where two come near the
 camera in turn. Frames are up to seconds apart, and shots may change between them, so where a face was says little: who
@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 SAME_PERSON = 0.25  # at most, between the colours of one person's heads; docs/results.md says where it comes from
 _MOVE_COST = 0.1  # of a face that moved by its own width or more, in units of the colours' distance
+JUMP, SAME_PLACE = 0.25, 0.5  # intersection over union of a box and those of the frames beside it
 _BINS = (4, 8, 8)
 _RANGES = [0, 256, 64, 192, 64, 192]  # of L, a, b as 8 bit; skin and hair lie in the middle of a and b
 
@@ -51,10 +52,10 @@ class _Track:
         self.area += float(box[2] * box[3])
 
 
-def follow_person(boxes: list[np.ndarray], colours: list[list[np.ndarray]]) -> list[int | None]:
+def follow_person(boxes: list[list[np.ndarray]], colours: list[list[np.ndarray]]) -> list[int | None]:
     """Which face of each frame is the person who takes up most of the video, None where that person is not found.
 
-    ``boxes``: for each frame the boxes (n, 4) of its faces; ``colours``: for each the :func:`head_colours`. Faces of a
+    ``boxes``: for each frame the boxes (4,) of its faces; ``colours``: for each the :func:`head_colours`. Faces of a
     frame are assigned to the people known so far, each to one at most, at the least total cost; a face unlike all of
     them is a new person. The one with the largest sum of box areas is followed.
     """
@@ -76,3 +77,23 @@ def follow_person(boxes: list[np.ndarray], colours: list[list[np.ndarray]]) -> l
         return [None] * len(boxes)
     person = max(tracks, key=lambda track: track.area)
     return [person.chosen.get(frame) for frame in range(len(boxes))]
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,), in [0, 1]."""
+    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[:2] + one[2:], other[:2] + other[2:])
+    shared = float((high - low).clip(0).prod())
+    return shared / (float(one[2:].prod() + other[2:].prod()) - shared)
+
+
+def jumps(boxes: np.ndarray) -> np.ndarray:
+    """Which of a video's boxes, float64 (n, 4) in the order of time, are elsewhere for one frame: bool (n,).
+
+    Such a box shares little with those before and after it, which agree with each other: what was found in between is
+    hardly the same face. A face that moves on, or a cut to another shot, isn't one.
+    """
+    jumped = np.zeros(len(boxes), bool)
+    for at in range(1, len(boxes) - 1):
+        before, box, after = boxes[at - 1 : at + 2]
+        jumped[at] = max(overlap(before, box), overlap(box, after)) < JUMP < SAME_PLACE < overlap(before, after)
+    return jumped

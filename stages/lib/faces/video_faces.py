@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.lib.faces.appearance import appearance
-from stages.lib.faces.crop import FACE_SIZE, crop_face, crop_square, to_crop
-from stages.lib.faces.detector import detect_face, detect_faces
+from stages.lib.faces.crop import crop_face, crop_square, to_crop
+from stages.lib.faces.detector import FACE_DETECTORS, DetectedFace
 from stages.lib.faces.landmarks import make_landmarker
 from stages.lib.faces.settings import FaceSettings
-from stages.lib.faces.tracking import follow_person, head_colours
+from stages.lib.faces.tracking import follow_person, head_colours, jumps, overlap
 from stages.lib.reasons import FrameReject
 from stages.lib.records import Frame
 
+LEAST_FIT = 0.2  # intersection over union of a face's box and that about its landmarks; docs/results.md has real ones
 FrameSource = Callable[[], Iterable[Frame]]  # gives a video's frames, from the first on, each time it is called
 
 
@@ -33,37 +34,61 @@ class Face:
     appearance: np.ndarray | None = None
 
 
-def _select(frames: FrameSource, select: str) -> Iterator[tuple[Frame, np.ndarray | FrameReject]]:
-    """Every frame with the box (4,) of the face to crop, or with the reason why there is none."""
-    if select == "largest":
+def _select(frames: FrameSource, settings: FaceSettings) -> Iterator[tuple[Frame, DetectedFace | FrameReject]]:
+    """Every frame with the face to crop, or with the reason why there is none."""
+    detector = FACE_DETECTORS[settings.detector]
+    if settings.select == "largest":
         for frame in frames():
-            box = detect_face(frame.image)
-            yield frame, FrameReject.NO_FACE if box is None else box
+            face = detector.largest(frame.image)
+            yield frame, FrameReject.NO_FACE if face is None else face
         return
     # Who is followed is known only at the end, and a video's frames are too large to keep: they are read again.
-    boxes, colours = [], []
+    faces, colours = [], []
     for frame in frames():
-        boxes.append(detect_faces(frame.image))
-        colours.append([head_colours(frame.image, box) for box in boxes[-1]])
-    for frame, found, chosen in zip(frames(), boxes, follow_person(boxes, colours), strict=True):
+        faces.append(detector.all(frame.image))
+        colours.append([head_colours(frame.image, face.box) for face in faces[-1]])
+    followed = follow_person([[face.box for face in found] for found in faces], colours)
+    for frame, found, chosen in zip(frames(), faces, followed, strict=True):
         reason = FrameReject.OTHER_PERSON if len(found) else FrameReject.NO_FACE
         yield frame, reason if chosen is None else found[chosen]
 
 
+def _fits(landmarks: np.ndarray, box: np.ndarray) -> bool:
+    """Whether landmarks (68, 2) lie where the face's box (4,) says, and are as large."""
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    return overlap(np.concatenate([low, high - low]), box) >= LEAST_FIT
+
+
 def crop_video(frames: FrameSource, settings: FaceSettings) -> tuple[list[Face], np.ndarray]:
-    """A video's faces, one for each frame, and the crops of those that there are, RGB uint8 (n, 224, 224, 3)."""
-    landmarks_of = make_landmarker(settings.landmarks)
+    """A video's faces, one for each frame, and the crops of those that there are, RGB uint8 (n, size, size, 3)."""
+    landmarks_of, size = make_landmarker(settings.landmarks), settings.size
     faces, crops = [], []
-    for frame, box in _select(frames, settings.select):
-        if isinstance(box, FrameReject):
-            faces.append(Face(frame.frame_index, frame.time_s, box))
+    for frame, found in _select(frames, settings):
+        if isinstance(found, FrameReject):
+            faces.append(Face(frame.frame_index, frame.time_s, found))
             continue
-        square = crop_square(box, settings.enlarge)
-        landmarks = to_crop(landmarks_of(frame.image, box), square, FACE_SIZE)
-        crop = crop_face(frame.image, square, FACE_SIZE)
-        faces.append(Face(frame.frame_index, frame.time_s, None, box, landmarks, appearance(crop, landmarks)))
+        landmarks = found.landmarks if settings.landmarks == "mesh" else None
+        if landmarks is None:
+            landmarks = landmarks_of(frame.image, found.haar_box)
+        if landmarks is None or not _fits(landmarks, found.box):
+            faces.append(Face(frame.frame_index, frame.time_s, FrameReject.NOT_A_FACE))
+            continue
+        square = crop_square(found.box, settings.enlarge)
+        landmarks, crop = to_crop(landmarks, square, size), crop_face(frame.image, square, size)
+        faces.append(Face(frame.frame_index, frame.time_s, None, found.box, landmarks, appearance(crop, landmarks)))
         crops.append(crop)
-    return faces, np.stack(crops) if crops else np.empty((0, FACE_SIZE, FACE_SIZE, 3), np.uint8)
+    return _without_jumps(faces, crops, size)
+
+
+def _without_jumps(faces: list[Face], crops: list[np.ndarray], size: int) -> tuple[list[Face], np.ndarray]:
+    """The faces and crops, those rejected whose box is elsewhere for one frame."""
+    there = [at for at, face in enumerate(faces) if face.box is not None]
+    jumped = jumps(np.array([faces[at].box for at in there]).reshape(-1, 4))
+    for at in np.flatnonzero(jumped):
+        face = faces[there[at]]
+        faces[there[at]] = Face(face.frame_index, face.time_s, FrameReject.NOT_A_FACE)
+    crops = [crop for crop, away in zip(crops, jumped, strict=True) if not away]
+    return faces, np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
 
 
 def face_rows(video_id: str, faces: list[Face]) -> list[dict[str, object]]:

@@ -1,9 +1,9 @@
-"""The face detector on portraits: which face is found, how large, and where there is none."""
+"""The Haar cascades on portraits: which face is found, how large, and where there is none."""
 
 import cv2
 import numpy as np
 
-from stages.lib.faces.detector import detect_eyes, detect_face
+from stages.lib.faces.haar import detect_eyes, detect_face
 from tests.helpers.videos import face_frames, noise_frames, portrait
 
 
