@@ -14,8 +14,9 @@ import numpy as np
 
 from stages.lib.errors import InputError
 from stages.lib.faces.crop import crop_face, crop_square, to_crop
-from stages.lib.faces.detector import detect_face
-from stages.lib.faces.landmarks import haar_landmarks, make_landmarker
+from stages.lib.faces.detector import FACE_DETECTORS
+from stages.lib.faces.haar import detect_face
+from stages.lib.faces.landmarks import make_landmarker
 from stages.lib.frames.extraction import equally_spaced, extract_frames
 from stages.lib.frames.storage import compress_frame, decompress_frame, write_frames
 from stages.lib.pseudo_fakes.schemes import SCHEMES
@@ -111,26 +112,27 @@ def bench_detection(frames: list[np.ndarray]) -> None:
     )
     same = sum(same_face(detect_face(f), detect_at_full_size(f)) for f in frames)
     print(
-        f"detection at 720p: {ratio:.1f}x faster than plainly at full size (target 3; large faces first alone: "
+        f"Haar's detection at 720p: {ratio:.1f}x faster than plainly at full size (target 3; large faces first alone: "
         f"{first_only:.1f}x), the same face in {same} of {len(frames)} frames (target 99 %)"
     )
 
 
 def bench_faces(frames: list[np.ndarray], models: list[str]) -> None:
-    boxes = [(frame, box) for frame in frames if (box := detect_face(frame)) is not None]
+    found = [(frame, FACE_DETECTORS["blazeface"].largest(frame)) for frame in frames]
+    there = [(frame, face) for frame, face in found if face is not None]
     faces = []
-    for frame, box in boxes:
-        square = crop_square(box, 1.3)
-        faces.append((crop_face(frame, square, 224), to_crop(haar_landmarks(frame, box), square, 224)))
+    for frame, face in there:
+        square = crop_square(face.box, 1.3)
+        faces.append((crop_face(frame, square, 224), to_crop(face.landmarks, square, 224)))
     rng, n, schemes = np.random.default_rng(0), 400, dict.fromkeys(SCHEMES, 1.0)
     made = n / seconds(lambda: [synthesize(*faces[i % len(faces)], rng, schemes, degrade=True) for i in range(n)])
     print(f"synthesis: {made:.0f} pseudo-fakes of 224x224 a second on one core (target 200)")
     for model in models:
         landmarker, errors = make_landmarker(model), []
-        for frame, box in boxes:
-            points = landmarker(frame, box)
+        for frame, face in there:
+            points = landmarker(frame, face.haar_box)
             eyes = np.linalg.norm(points[42:48].mean(axis=0) - points[36:42].mean(axis=0))
-            errors.append(np.linalg.norm(haar_landmarks(frame, box) - points, axis=1).mean() / eyes)
+            errors.append(np.linalg.norm(face.landmarks - points, axis=1).mean() / eyes)
         print(
             f"default landmarks: {100 * np.mean(errors):.1f} % of the eye distance from those of {Path(model).name}, "
             f"mean of {len(errors)} faces"

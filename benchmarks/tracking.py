@@ -1,7 +1,8 @@
 """Does ``faces.select: track`` ever mix two people? Videos made of pairs of people of a ``manifest`` dataset.
 
-``python -m benchmarks.tracking FOLDER``. Of each real video and the one seven further on: side by side, either larger
-in turn, and one after the other (a cut); each as filmed, and with the second's colours matched to the first's.
+``python -m benchmarks.tracking FOLDER [--detector haar]``. Of each real video and the one seven further on: side by
+side, either larger in turn, and one after the other (a cut); each as filmed, and with the second's colours matched to
+the first's.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 
 from stages.lib.datasets.index import index_dataset
-from stages.lib.faces.detector import detect_faces
+from stages.lib.faces.detector import FACE_DETECTORS
 from stages.lib.faces.tracking import follow_person, head_colours
 from stages.lib.frames.extraction import extract_frames
 from stages.lib.frames.storage import decompressed
@@ -59,7 +60,10 @@ def _cut(a: list[np.ndarray], b: list[np.ndarray]) -> list[tuple[np.ndarray, int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--detector", choices=FACE_DETECTORS, default="blazeface")
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    detector = FACE_DETECTORS[arguments.detector]
     videos = [_frames(folder / row["path"]) for row in index_dataset("manifest", folder) if row["label"] == REAL]
     for arrange in (_side_by_side, _cut):
         for matched in (False, True):
@@ -67,7 +71,7 @@ def main() -> None:
             for at, a in enumerate(progress(videos, arrange.__name__)):
                 b = videos[(at + 7) % len(videos)]
                 frames = arrange(a, _colours_of(b, a[0]) if matched else b)
-                boxes = [detect_faces(frame, 960) for frame, _ in frames]
+                boxes = [[face.box for face in detector.all(frame)] for frame, _ in frames]
                 colours = [
                     [head_colours(frame, box) for box in found] for (frame, _), found in zip(frames, boxes, strict=True)
                 ]

@@ -156,6 +156,7 @@ def test_the_paper_preset_is_section_4_1(tmp_path):
     assert set(p.synthesis.schemes) == {"global", "eyes", "mouth", "jawline"}
     assert len(set(p.synthesis.schemes.values())) == 1
     assert p.synthesis.donors == 0  # self-blended
+    assert (p.faces.detector, p.faces.landmarks, p.faces.size) == ("haar", "haar", 224)
     assert (p.frames.per_video, p.faces.enlarge, p.pairs.per_video) == (40, 1.3, 30)
     assert (p.pairs.min_gap, p.pairs.max_gap) == (0.2, 1.0)  # far enough apart for pose to change
 
