@@ -1,4 +1,4 @@
-"""embed_faces: pass every face through the backbone once; keep its embedding and its fake logit."""
+"""embed_faces: pass every face through the backbone once; keep its embedding, its fake logit and its boundary map."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +11,7 @@ import torch
 
 from stages.cli import parse_paths, run
 from stages.lib.backbone.checkpoint import load_backbone
-from stages.lib.backbone.network import embed
+from stages.lib.backbone.network import boundary_cells, embed
 from stages.lib.datasets.folds import read_index
 from stages.lib.files import faces_file
 from stages.lib.fingerprint import fingerprint
@@ -27,8 +27,11 @@ def _embed(
 ) -> Iterator[tuple[Video, pa.Table]]:
     # A batch never spans two videos, so that a video's embeddings do not depend on which others are present.
     for video in progress(videos, "embed_faces", unit="video"):
-        embedding, logit = embed(model, np.load(faces_file(folder, video.video_id)), size, device)
-        yield video, pa.table({"embedding": vector_column(embedding), "fake_logit": pa.array(logit)})
+        found = embed(model, np.load(faces_file(folder, video.video_id)), size, device)
+        columns = {"embedding": vector_column(found.embedding), "fake_logit": pa.array(found.logit)}
+        if found.boundary is not None:
+            columns["boundary"] = vector_column(found.boundary.reshape(len(found.logit), -1))
+        yield video, pa.table(columns)
 
 
 def main() -> None:
@@ -49,9 +52,10 @@ def main() -> None:
     listed = read_index(paths.index, params.cross_validation, paths.dataset == params.train_dataset)
     rows = rows.merge(listed[["video_id", "label", "method", "split"]], on="video_id", validate="many_to_one")
     table = {name: pa.array(rows[name]) for name in rows}
-    schema = embeddings_schema(architecture.embedding_dim)
+    schema = embeddings_schema(architecture.embedding_dim, boundary_cells(architecture))
     table["appearance"] = vector_column(vectors(faces, "appearance"))
-    nothing = pa.table({name: pa.array([], schema.field(name).type) for name in ("embedding", "fake_logit")})
+    given = [name for name in ("embedding", "fake_logit", "boundary") if name in schema.names]
+    nothing = pa.table({name: pa.array([], schema.field(name).type) for name in given})
     embedded = pa.concat_tables([nothing, *embedded])
     table |= {name: embedded[name] for name in embedded.column_names}
     write_table(paths.out, pa.table(table).select(schema.names), schema)

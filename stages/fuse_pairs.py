@@ -16,7 +16,7 @@ def main() -> None:
     paths = parse_paths(__doc__, "embeddings", "out")
     params = load_params()
     table = read_embeddings(paths.embeddings)
-    rows = table.drop_columns(["embedding", "appearance"]).to_pandas()
+    rows = table.select(["video_id", "label", "split", "face_row", "time_s"]).to_pandas()
     features = Features(vectors(table, "embedding"), table["fake_logit"].to_numpy(), vectors(table, "appearance"))
     pairs, number = [np.empty((0, 2), np.int64)], [np.empty(0, np.int32)]
     for _, video in progress(list(rows.groupby("video_id", sort=True)), "fuse_pairs", unit="video"):

@@ -1,5 +1,5 @@
-"""synthesize_fakes: a bank of pseudo-fakes of the training dataset's real faces, several variants per face (section
-3.1).
+"""synthesize_fakes: a bank of pseudo-fakes of the training dataset's real faces and of photos, several variants a face
+(section 3.1).
 """
 
 from functools import partial
@@ -10,7 +10,7 @@ from stages.cli import parse_paths, run
 from stages.lib.datasets.folds import read_index
 from stages.lib.files import atomic_path, bank_file, keep_only
 from stages.lib.ledger import Ledger, recipe
-from stages.lib.pseudo_fakes.making import synthesize_bank, training_videos
+from stages.lib.pseudo_fakes.making import synthesize_bank, training_photos, training_videos, with_donors
 from stages.lib.pseudo_fakes.sheet import fakes_sheet
 from stages.lib.runtime import map_videos
 from stages.lib.tables import FAKES, FAKES_TABLE, write_table
@@ -18,24 +18,22 @@ from stages.params import load_params
 
 
 def main() -> None:
-    paths = parse_paths(__doc__, "index", "faces", "ledger", "out", "sheet")
+    paths = parse_paths(__doc__, "index", "faces", "photos", "ledger", "out", "sheet")
     params = load_params()
     settings = params.synthesis
     index = read_index(paths.index, params.cross_validation, is_training_dataset=True)
-    videos = training_videos(index, paths.faces, n_donors=settings.variants if settings.donors else 0)
+    sources = [*training_videos(index, paths.faces), *training_photos(paths.photos)]
+    sources = with_donors(sources) if settings.donors else sources
     # Banks are made beside the ledger, where a killed run's stay: DVC empties the output before a run.
     unfinished = paths.ledger.with_suffix(".partial")
-    make, bank_of = (
-        partial(synthesize_bank, paths.faces, unfinished, settings, params.seed),
-        partial(bank_file, unfinished),
-    )
-    with Ledger(paths.ledger, recipe("stages/synthesize_fakes.py", params.seed, settings)) as ledger:
-        rows = list(ledger.resume(videos, lambda todo: map_videos(make, todo, "synthesize_fakes"), bank_of))
-    keep_only(unfinished, {bank_of(video.video_id) for video in videos})
+    make, bank_of = partial(synthesize_bank, unfinished, settings, params.seed), partial(bank_file, unfinished)
+    with Ledger(paths.ledger, recipe("stages/synthesize_fakes.py", params.seed, settings), "sources") as ledger:
+        rows = list(ledger.resume(sources, lambda todo: map_videos(make, todo, "synthesize_fakes", "source"), bank_of))
+    keep_only(unfinished, {bank_of(source.video_id) for source in sources})
     write_table(unfinished / FAKES_TABLE, pa.concat_tables(rows), FAKES)
     with atomic_path(paths.out) as whole:
         unfinished.replace(whole)
-    fakes_sheet(paths.sheet, paths.faces, videos, settings, params.seed)
+    fakes_sheet(paths.sheet, sources, settings, params.seed)
 
 
 if __name__ == "__main__":

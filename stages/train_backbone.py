@@ -51,7 +51,7 @@ def main() -> None:
     params = load_params()
     device, size = pick_device(), params.backbone.input_size
     torch.manual_seed(params.seed)
-    model, architecture = build_backbone(params.backbone)
+    model, architecture = build_backbone(params.backbone, boundary=params.train.boundary > 0)
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
     trainer = Trainer(model, size, train_bank, val_bank, params.train, params.seed, device)

@@ -88,10 +88,12 @@ PHOTOS = _schema(
     reject_reason=_nullable(pa.string()),
 )
 
-# One row per pseudo-fake: where it stands in its video's bank array, and how it was made. donor is the video whose face
-# was blended in, null where it is the face itself.
+# One row per pseudo-fake: where it stands in its source's bank array, and how it was made. source is a video or a part
+# of a photo set; donor is the source whose face was put in, null where it is the face itself; rate_factor is x264's,
+# null where it wasn't compressed.
 FAKES = _schema(
-    video_id=pa.string(),
+    source=pa.string(),
+    is_video=pa.bool_(),
     split=pa.string(),
     face_row=pa.int32(),
     variant=pa.int32(),
@@ -99,6 +101,7 @@ FAKES = _schema(
     donor=_nullable(pa.string()),
     blend_ratio=pa.float32(),
     transformed=pa.string(),
+    rate_factor=_nullable(pa.int32()),
 )
 
 # One row per scored video and per rejected one: nothing that was indexed is lost.
@@ -141,11 +144,11 @@ FRAME_SCORES = _schema(
 )
 
 
-def embeddings_schema(dimension: int) -> pa.Schema:
+def embeddings_schema(dimension: int, cells: int) -> pa.Schema:
     """One row per face: ids, ``embedding`` (float32 list of ``dimension``), the classifier's logit (fake > 0),
-    ``appearance``.
+    ``appearance``, and where the network has one ``boundary``: its map, ``cells`` x ``cells`` probabilities by rows.
     """
-    return _schema(
+    schema = _schema(
         video_id=pa.string(),
         label=pa.string(),
         method=pa.string(),
@@ -157,6 +160,7 @@ def embeddings_schema(dimension: int) -> pa.Schema:
         embedding=pa.list_(pa.float32(), dimension),
         appearance=pa.list_(pa.float32(), N_APPEARANCE),
     )
+    return schema.append(pa.field("boundary", pa.list_(pa.float32(), cells**2), nullable=False)) if cells else schema
 
 
 def pairs_schema(dimension: int) -> pa.Schema:
@@ -259,7 +263,8 @@ def _columns_of(schema: pa.Schema) -> str:
 def read_embeddings(path: str | Path) -> pa.Table:
     """Read a table of :func:`embeddings_schema`, of whatever dimension it has."""
     table = read_table(path)
-    _match(table, embeddings_schema(_width(table, "embedding")), path)
+    cells = round(_width(table, "boundary") ** 0.5) if "boundary" in table.column_names else 0
+    _match(table, embeddings_schema(_width(table, "embedding"), cells), path)
     return table
 
 

@@ -12,7 +12,13 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone.network import Architecture, create_network, read_architecture, set_normalization
+from stages.lib.backbone.network import (
+    Architecture,
+    add_boundary_head,
+    create_network,
+    read_architecture,
+    set_normalization,
+)
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
@@ -37,6 +43,8 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
         if not timm.is_model(architecture.name):  # timm would look for some names on a hub
             raise ValueError(f"timm {timm.__version__} has no network '{architecture.name}'")
         model = create_network(architecture.name, architecture.input_size)
+        if architecture.boundary:
+            add_boundary_head(model, architecture.name)
         model.load_state_dict(safetensors.torch.load_file(path))
         set_normalization(model, architecture.origin)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

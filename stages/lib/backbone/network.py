@@ -21,12 +21,14 @@ from stages.lib.images import resize
 class Architecture:
     """What must be known to use saved weights; it travels inside the weights file.
 
-    ``origin``: of the weights that training started from.
+    ``boundary``: whether the network also tells where a boundary is (:class:`BoundaryHead`). ``origin``: of the weights
+    that training started from.
     """
 
     name: str
     input_size: int
     embedding_dim: int
+    boundary: bool = False
     origin: Origin = field(default_factory=Origin)
 
 
@@ -63,6 +65,46 @@ def create_network(name: str, input_size: int, pretrained: bool = False) -> torc
     return timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
 
 
+BOUNDARY_STRIDE = 16  # px of the input for each cell of the boundary map
+_BOUNDARY_WIDTH = 64
+
+
+class BoundaryHead(torch.nn.Module):
+    """From a network's features at stride 16 to a map of where something was pasted in (as Face X-ray [35] has it).
+
+    ``stage``: which of the network's intermediate features they are.
+    """
+
+    def __init__(self, stage: int, channels: int) -> None:
+        super().__init__()
+        self.stage = stage
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(channels, _BOUNDARY_WIDTH, 1), torch.nn.ReLU(), torch.nn.Conv2d(_BOUNDARY_WIDTH, 1, 1)
+        )
+        last = cast(torch.nn.Conv2d, self.layers[-1])
+        torch.nn.init.constant_(cast(torch.Tensor, last.bias), -2.0)  # a boundary is rare
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits (n, cells, cells) of features (n, channels, cells, cells)."""
+        logits: torch.Tensor = self.layers(features)[:, 0]
+        return logits
+
+
+def add_boundary_head(model: torch.nn.Module, name: str) -> None:
+    """Give a timm network a :class:`BoundaryHead`.
+
+    Raises :class:`InputError` for a network that has no features at stride 16, or doesn't give them.
+    """
+    stages = getattr(model, "feature_info", [])
+    fitting = [at for at, stage in enumerate(stages) if stage["reduction"] == BOUNDARY_STRIDE]
+    if not fitting or not hasattr(model, "forward_intermediates"):
+        raise InputError(
+            f"train.boundary is above 0, but {name} has no features at stride {BOUNDARY_STRIDE}; set it to 0, or "
+            "backbone.name to an EfficientNet, a ResNet or a ViT with patches of 16"
+        )
+    model.boundary_head = BoundaryHead(fitting[-1], stages[fitting[-1]]["num_chs"])
+
+
 def set_normalization(model: torch.nn.Module, origin: Origin) -> None:
     """Have :func:`forward` normalise prepared images, in [-1, 1], as the weights want them. They are no weights: a file
     of weights keeps them in its :class:`Architecture`.
@@ -73,11 +115,11 @@ def set_normalization(model: torch.nn.Module, origin: Origin) -> None:
         model.register_buffer("input_shift", (0.5 - mean) / std, persistent=False)
 
 
-def build_backbone(settings: BackboneSettings) -> tuple[torch.nn.Module, Architecture]:
+def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[torch.nn.Module, Architecture]:
     """A timm network with one output, weights as ``backbone.weights`` says: ``none``, ``hub``, a package or a file.
 
-    Raises :class:`InputError` for an unknown name, a hub that cannot be reached, a package that isn't installed, and
-    weights that do not fit.
+    ``boundary``: give it a boundary map as well. Raises :class:`InputError` for an unknown name, a hub that cannot be
+    reached, a package that isn't installed, and weights that do not fit.
     """
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
@@ -96,7 +138,10 @@ def build_backbone(settings: BackboneSettings) -> tuple[torch.nn.Module, Archite
         state, origin = _read_file(Path(settings.weights), settings.name)
         _adopt(model, state, settings.weights)
     set_normalization(model, origin)
-    return model, Architecture(settings.name, settings.input_size, cast(Any, model).head_hidden_size, origin)
+    if boundary:
+        add_boundary_head(model, settings.name)
+    size = settings.input_size
+    return model, Architecture(settings.name, size, cast(Any, model).head_hidden_size, boundary, origin)
 
 
 def _from_hub(settings: BackboneSettings) -> torch.nn.Module:
@@ -181,23 +226,57 @@ def classifier_of(model: torch.nn.Module) -> torch.nn.Module:
     return cast(torch.nn.Module, cast(Any, model).get_classifier())
 
 
-def forward(model: torch.nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(pooled embeddings (n, d), fake logits (n,)) of prepared images (n, 3, s, s)."""
+@dataclass(frozen=True)
+class Outputs:
+    """What the network says of n prepared images: ``embedding`` (n, d), ``logit`` (n,) (fake > 0), and, where it has a
+    :class:`BoundaryHead`, ``boundary``, the logits (n, cells, cells) of its map.
+    """
+
+    embedding: torch.Tensor
+    logit: torch.Tensor
+    boundary: torch.Tensor | None
+
+
+def forward(model: torch.nn.Module, images: torch.Tensor) -> Outputs:
+    """What the network says of prepared images (n, 3, s, s)."""
     network = cast(Any, model)  # timm's networks have no common type
     if hasattr(network, "input_scale"):
         images = images * network.input_scale + network.input_shift
-    embedding: torch.Tensor = network.forward_head(network.forward_features(images), pre_logits=True)
-    return embedding, classifier_of(model)(embedding)[:, 0]
+    boundary = None
+    if hasattr(network, "boundary_head"):
+        features, (at_stride,) = network.forward_intermediates(images, indices=[network.boundary_head.stage])
+        boundary = network.boundary_head(at_stride)
+    else:
+        features = network.forward_features(images)
+    embedding: torch.Tensor = network.forward_head(features, pre_logits=True)
+    return Outputs(embedding, classifier_of(model)(embedding)[:, 0], boundary)
+
+
+@dataclass(frozen=True)
+class FaceFeatures:
+    """Float32 features of n faces: ``embedding`` (n, d), ``logit`` (n,), and ``boundary``, the map's probabilities (n,
+    cells, cells), None where the network has no boundary map.
+    """
+
+    embedding: np.ndarray
+    logit: np.ndarray
+    boundary: np.ndarray | None
+
+
+def boundary_cells(architecture: Architecture) -> int:
+    """The side of the boundary map in cells; 0 where there is none."""
+    return architecture.input_size // BOUNDARY_STRIDE if architecture.boundary else 0
 
 
 @torch.inference_mode()
-def embed(
-    model: torch.nn.Module, faces: np.ndarray, input_size: int, device: str, batch: int = 64
-) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 (embeddings (n, d), fake logits (n,)) of face crops, RGB uint8 (n, h, h, 3), in batches, in float32."""
+def embed(model: torch.nn.Module, faces: np.ndarray, input_size: int, device: str, batch: int = 64) -> FaceFeatures:
+    """The features of face crops, RGB uint8 (n, h, h, 3), in batches, in float32."""
     parts = [
         forward(model, prepare(faces[i : i + batch], input_size).to(device, memory_format=torch.channels_last))
         for i in range(0, len(faces), batch)
     ]
-    embeddings, logits = zip(*parts, strict=True)
-    return torch.cat(embeddings).cpu().numpy(), torch.cat(logits).cpu().numpy()
+    embedding, logit = (
+        torch.cat([getattr(part, name) for part in parts]).cpu().numpy() for name in ("embedding", "logit")
+    )
+    maps = [torch.sigmoid(part.boundary).cpu().numpy() for part in parts if part.boundary is not None]
+    return FaceFeatures(embedding, logit, np.concatenate(maps) if maps else None)

@@ -25,7 +25,7 @@ def _even(value: int) -> int:
 
 
 class TrainingSettings(Settings):
-    epochs: Count = Field(description="how often every face is shown")
+    epochs: Count = Field(description="how often the faces of the videos are shown, and photos in proportion")
     batch_size: Annotated[int, Field(ge=2), AfterValidator(_even)] = Field(
         description="faces per step, half of them real, half their pseudo-fakes"
     )
@@ -34,10 +34,25 @@ class TrainingSettings(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = Field(description="of the base optimizer")
     sam_rho: Annotated[float, Field(ge=0)] = Field(description="how far SAM climbs; 0 is the plain base optimizer")
     tune: Literal["all", "norm", "head"] = Field(
-        description="what is trained: `all`, `norm` (normalisation layers and classifier) or `head` (classifier)"
+        description="what is trained: `all`, `norm` (normalisation layers, classifier and boundary map) or `head` (the "
+        "last two)"
     )
     augment: bool = Field(
         description="crop and recolour a real face and its pseudo-fake alike (both are flipped alike in any case)"
+    )
+    patch: Annotated[int, Field(ge=0, multiple_of=32)] = Field(
+        description="px: train on square patches of the crops, cut where the pseudo-fake was changed, at the "
+        "resolution that crops are scored at; 0: on whole crops"
+    )
+    boundary: Annotated[float, Field(ge=0)] = Field(
+        description="weight of a second, dense target: where something was pasted in (Face X-ray's boundary map, a "
+        "cell for each 16 px); 0: none"
+    )
+    photo_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="share of each batch that are photos (`photos`), where there are some"
+    )
+    average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="decay of the moving average of the weights, which is validated and kept; 0: the weights themselves"
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 "

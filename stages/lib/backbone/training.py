@@ -3,22 +3,28 @@ kept.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, TrainingState
 from stages.lib.backbone.network import classifier_of, forward, prepare
 from stages.lib.backbone.sam import SharpnessAwareStep
 from stages.lib.backbone.settings import TrainingSettings
 from stages.lib.errors import InputError
-from stages.lib.pseudo_fakes.augmentation import crop_alike, flip_alike, recolour_alike
+from stages.lib.images import resize
+from stages.lib.pseudo_fakes.augmentation import boundary_of, crop_alike, flip_alike, patch_alike, recolour_alike
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import progress
 
+SCALES = (0.75, 1.25)  # at which patches are seen
+VALIDATED = 2048  # pseudo-fakes at most that an epoch is validated on
 NEAR_CHANCE = 0.6  # a best validation AUC below this is worth a warning
 
 
@@ -37,9 +43,10 @@ def fresh_variants(n_faces: int, n_variants: int, epoch: int, seed: int) -> np.n
 def set_trainable(model: torch.nn.Module, tune: str) -> list[torch.nn.Parameter]:
     """The parameters that ``train.tune`` lets training change; the others are frozen.
 
-    ``all``; ``norm``: normalisation layers and the classifier; ``head``: the classifier alone.
+    ``all``; ``norm``: normalisation layers and the heads (classifier and boundary map); ``head``: the heads alone.
     """
-    head = list(classifier_of(model).parameters())
+    heads = [classifier_of(model), *([model.boundary_head] if hasattr(model, "boundary_head") else [])]
+    head = [parameter for one in heads for parameter in cast(torch.nn.Module, one).parameters()]
     norms = [p for module in model.modules() if _is_norm(module) for p in module.parameters(recurse=False)]
     chosen = {"all": list(model.parameters()), "norm": [*norms, *head], "head": head}[tune]
     for parameter in model.parameters():
@@ -79,24 +86,71 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: TrainingSettings)
     return torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def training_batch(
-    bank: FakeBank, faces: np.ndarray, variants: np.ndarray, augment: bool, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """2n images (side, side, 3): reals, then their pseudo-fakes; each pair flipped, and with ``augment`` changed,
-    alike.
+@dataclass(frozen=True)
+class Batch:
+    """n real faces, then their pseudo-fakes in the same order.
+
+    ``images``: 2n arrays, RGB uint8 (s, s, 3); ``boundary``: float32 (n, s, s), where each pseudo-fake has a boundary.
     """
-    images, pairs = bank.pairs(faces, variants), []
-    for real, fake in zip(*np.split(images, 2), strict=True):
-        pair = flip_alike([real, fake], rng)
-        pairs.append(recolour_alike(crop_alike(pair, rng), rng) if augment else pair)
-    return [pair[which] for which in (0, 1) for pair in pairs]
+
+    images: list[np.ndarray]
+    boundary: np.ndarray
+
+
+def training_batch(
+    bank: FakeBank,
+    faces: np.ndarray,
+    variants: np.ndarray,
+    settings: TrainingSettings,
+    input_size: int,
+    rng: np.random.Generator,
+    augment: bool = True,
+) -> Batch:
+    """The faces with a pseudo-fake each, ``input_size`` px, or patches of ``train.patch``; each pair is changed alike.
+
+    It is cut and flipped, and recoloured where ``train.augment`` says so. Without ``augment`` it is cut alone, for
+    validation.
+    """
+    reals, fakes, boundaries = [], [], []
+    for face, variant in zip(faces, variants, strict=True):
+        stored = bank.face(face, variant)
+        pair = [np.ascontiguousarray(part) for part in (stored[..., :3], stored[..., 3:6], stored[..., 6])]
+        pair = [resize(part, input_size) for part in pair]
+        changed = augment and settings.augment
+        if settings.patch:
+            pair = patch_alike(pair, pair[2], settings.patch, rng.uniform(*SCALES) if changed else 1.0, rng)
+        elif changed:
+            pair = [resize(np.ascontiguousarray(part), input_size) for part in crop_alike(pair, rng)]
+        pair = flip_alike(pair, rng) if augment else pair
+        real, fake = recolour_alike(pair[:2], rng) if changed else pair[:2]
+        reals.append(real)
+        fakes.append(fake)
+        boundaries.append(boundary_of(pair[2].astype(np.float32) / 255))
+    return Batch(reals + fakes, np.stack(boundaries))
+
+
+def shown_faces(bank: FakeBank, photo_share: float, rng: np.random.Generator) -> np.ndarray:
+    """The faces of an epoch in random order: every video's once, and as many photos as make up their share.
+
+    Photos are drawn without repetition as far as there are enough. A bank without videos or without photos gives what
+    it has.
+    """
+    videos, photos = np.flatnonzero(bank.is_video), np.flatnonzero(~bank.is_video)
+    if not len(photos) or not photo_share:
+        return rng.permutation(videos)
+    if not len(videos) or photo_share == 1:
+        return rng.permutation(photos)
+    wanted = round(len(videos) * photo_share / (1 - photo_share))
+    times = -(-wanted // len(photos))
+    drawn = np.concatenate([rng.permutation(photos) for _ in range(times)])[:wanted]
+    return rng.permutation(np.concatenate([videos, drawn]))
 
 
 class Trainer:
     """Trains a network in place, on real faces of one bank against their pseudo-fakes, and validates on another bank.
 
-    Each batch holds as many real faces as pseudo-fakes, face by face, augmented alike. An epoch shows every face once,
-    with a variant that it has not shown before the others.
+    Each batch holds as many real faces as pseudo-fakes, face by face, augmented alike. An epoch shows every face of a
+    video once, with a variant that it has not shown before the others, and photos in the share that is set.
     """
 
     def __init__(
@@ -114,13 +168,16 @@ class Trainer:
         self._device = torch.device(device)
         self._bf16 = uses_bf16(settings.precision, self._device)
         model.to(self._device).to(memory_format=torch.channels_last)
-        self._n_batches = -(-len(train_bank) // (settings.batch_size // 2))
+        n_shown = len(shown_faces(train_bank, settings.photo_share, np.random.default_rng(0)))
+        self._n_batches = -(-n_shown // (settings.batch_size // 2))
         self._optimizer = _optimizer(set_trainable(model, settings.tune), settings)
         n_steps = settings.epochs * self._n_batches
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimizer, lambda step: learning_rate_factor(step, n_steps)
         )
         self._step = SharpnessAwareStep(model, self._optimizer, settings.sam_rho)
+        average = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+        self._averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True) if settings.average else None
 
     def fit(self, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint | None = None) -> Epoch:
         """Train all epochs; the model ends with the weights of the epoch of the best validation AUC, which is returned.
@@ -130,6 +187,7 @@ class Trainer:
         diverges.
         """
         parts = {"model": self.model, "optimizer": self._optimizer, "schedule": self._schedule}
+        parts |= {"averaged": self._averaged} if self._averaged else {}
         state = checkpoint.load(parts) if checkpoint else TrainingState([])
         for epoch in state.epochs:
             on_epoch(epoch)
@@ -137,7 +195,7 @@ class Trainer:
             rate = self._schedule.get_last_lr()[0]
             train_loss = self._train_epoch(number)
             val_loss, val_auc = self._validate(number)
-            state.add(Epoch(number, train_loss, val_loss, val_auc, float(rate)), self.model)
+            state.add(Epoch(number, train_loss, val_loss, val_auc, float(rate)), self._validated)
             on_epoch(state.epochs[-1])
             if checkpoint:
                 checkpoint.save(state, parts)
@@ -158,49 +216,73 @@ class Trainer:
         rng = np.random.default_rng([self._seed, 1, number])
         torch.manual_seed(int(rng.integers(2**63)))
         _train_mode(self.model, self._settings.tune)
-        shown = fresh_variants(len(self._train_bank), self._train_bank.variants, number, self._seed)
-        batches = np.array_split(rng.permutation(len(self._train_bank)), self._n_batches)
+        variants = fresh_variants(len(self._train_bank), self._train_bank.variants, number, self._seed)
+        shown = shown_faces(self._train_bank, self._settings.photo_share, rng)
         losses = []
+        batches = np.array_split(shown, self._n_batches)
         for faces in progress(batches, f"epoch {number + 1}/{self._settings.epochs}", unit="batch"):
-            images = training_batch(self._train_bank, faces, shown[faces], self._settings.augment, rng)
-            losses.append(self._step(self._loss_of(images)))
+            batch = training_batch(self._train_bank, faces, variants[faces], self._settings, self._input_size, rng)
+            losses.append(self._step(self._loss_of(batch)))
             self._schedule.step()
+            if self._averaged:
+                self._averaged.update_parameters(self.model)
         _require_finite(torch.stack(losses), "training loss", number)
         return torch.stack(losses).mean().item()
 
-    def _loss_of(self, images: list[np.ndarray]) -> Callable[[], torch.Tensor]:
-        """The loss of a batch (equation 2), reals first, as a function of the model's present weights."""
-        x = self._input(images)
-        label = torch.arange(2, device=self._device).repeat_interleave(len(images) // 2).float()
+    def _loss_of(self, batch: Batch) -> Callable[[], torch.Tensor]:
+        """The loss of a batch as a function of the model's present weights: equation 2, and with ``train.boundary`` the
+        mean cross-entropy of the boundary map's cells, weighted.
+        """
+        x, weight = self._input(batch.images), self._settings.boundary
+        label = self._label(batch)
+        boundary = torch.from_numpy(batch.boundary).to(self._device)
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-                logits = forward(self.model, x)[1]
-            return binary_cross_entropy_with_logits(logits.float(), label)
+                found = forward(self.model, x)
+            of_class = binary_cross_entropy_with_logits(found.logit.float(), label)
+            if found.boundary is None or not weight:
+                return of_class
+            cells = adaptive_avg_pool2d(boundary[:, None], found.boundary.shape[-1])[:, 0]
+            target = torch.cat([torch.zeros_like(cells), cells])  # a real face has none
+            return of_class + weight * binary_cross_entropy_with_logits(found.boundary.float(), target)
 
         return loss
 
+    def _label(self, batch: Batch) -> torch.Tensor:
+        """0 for the real faces, 1 for their pseudo-fakes."""
+        return torch.arange(2, device=self._device).repeat_interleave(len(batch.images) // 2).float()
+
+    @property
+    def _validated(self) -> torch.nn.Module:
+        """The model that is validated and kept: the average of the weights, or what is trained."""
+        return self._averaged.module if self._averaged else self.model
+
     def _validate(self, number: int) -> tuple[float, float]:
-        """(loss, AUC) over every validation face with each of its pseudo-fakes: the same images in every epoch."""
-        self.model.eval()
+        """(loss, AUC) over the validation faces with their pseudo-fakes: the same images in every epoch.
+
+        All of them, or ``VALIDATED`` that are spread evenly over the faces and variants.
+        """
+        model = self._validated.eval()
+        bank, n = self._val_bank, self._settings.batch_size
+        pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
+        pairs = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATED)).astype(int)]
+        rng = np.random.default_rng([self._seed, 3])
         logits, labels = [], []
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            for images in self._validation_batches():
-                logits.append(forward(self.model, self._input(images))[1].float().cpu())
-                labels.append(torch.arange(2).repeat_interleave(len(images) // 2).float())
+            for at in range(0, len(pairs), n):
+                faces, variants = pairs[at : at + n].T
+                batch = training_batch(bank, faces, variants, self._settings, self._input_size, rng, augment=False)
+                logits.append(forward(model, self._input(batch.images)).logit.float().cpu())
+                labels.append(self._label(batch).cpu())
         logit, label = torch.cat(logits), torch.cat(labels)
         _require_finite(logit, "validation logit", number)
         auc = float(roc_auc_score(label.numpy(), logit.numpy()))
         return binary_cross_entropy_with_logits(logit, label).item(), auc
 
-    def _validation_batches(self) -> Iterator[np.ndarray]:
-        bank, n = self._val_bank, self._settings.batch_size
-        faces, variants = np.repeat(np.arange(len(bank)), bank.variants), np.tile(np.arange(bank.variants), len(bank))
-        for i in range(0, len(faces), n):
-            yield bank.pairs(faces[i : i + n], variants[i : i + n])
-
     def _input(self, images: np.ndarray | list[np.ndarray]) -> torch.Tensor:
-        return prepare(images, self._input_size).to(self._device, memory_format=torch.channels_last)
+        size = images[0].shape[0]  # of the patches, or of the input
+        return prepare(images, size).to(self._device, memory_format=torch.channels_last)
 
 
 def _require_finite(values: torch.Tensor, what: str, epoch: int) -> None:

@@ -60,5 +60,7 @@ class Detector:
         return decide(observation, pairs, score, calibration, rate)
 
     def _features(self, observation: Observation) -> Features:
-        embedding, logit = self._embed(self._backbone, observation.crops, self._architecture.input_size, self._device)
-        return Features(embedding, logit, np.array([face.appearance for face in observation.used], np.float32))
+        found = self._embed(self._backbone, observation.crops, self._architecture.input_size, self._device)
+        return Features(
+            found.embedding, found.logit, np.array([face.appearance for face in observation.used], np.float32)
+        )

@@ -1,4 +1,4 @@
-"""The bank of pseudo-fakes as training reads it. What makes it is in ``making``: a new mask scheme retrains nothing."""
+"""The bank of pseudo-fakes as training reads it. What makes it is in ``making``: a new scheme retrains nothing."""
 
 from pathlib import Path
 
@@ -9,33 +9,35 @@ import pyarrow.compute as pc
 from stages.lib.errors import InputError
 from stages.lib.files import bank_file
 
+CHANNELS = 7  # of a bank's arrays: the real face, its pseudo-fake (RGB each), and the mask
+
 
 class FakeBank:
     """The faces of one split with their pseudo-fakes, read from disk as they are needed.
 
-    ``data/fakes/<video_id>.npy`` holds uint8 (n, variants, 2, size, size, 3): real face, then pseudo-fake.
+    ``data/fakes/<source>.npy`` holds uint8 (n, variants, size, size, 7): real face, pseudo-fake, mask (255 is forged).
+    ``is_video``: bool (n,), whether each face is a video's; the others are photos.
     """
 
     def __init__(self, folder: Path, fakes: pa.Table, split: str):
-        table = fakes.filter(pc.equal(fakes["split"], split)).to_pandas()
+        columns = ["source", "face_row", "is_video", "variant"]
+        table = fakes.filter(pc.equal(fakes["split"], split)).select(columns).to_pandas()
         self.variants = int(table["variant"].max()) + 1 if len(table) else 0
-        faces = table[["video_id", "face_row"]].drop_duplicates().sort_values(["video_id", "face_row"])
-        self._faces = list(faces.itertuples(index=False, name=None))
-        self._arrays = {
-            video_id: np.load(bank_file(folder, video_id), mmap_mode="r") for video_id in faces["video_id"].unique()
-        }
-        if not self._faces:
+        faces = table[table["variant"] == 0].sort_values(["source", "face_row"])
+        if faces.empty:
             raise InputError(
                 f"no {split} face in {folder}: the training dataset has no usable real video with split={split}; see "
                 "metrics/coverage.json"
             )
+        self.is_video = faces["is_video"].to_numpy()
+        sources, self._source = np.unique(faces["source"].to_numpy(), return_inverse=True)
+        self._row = faces["face_row"].to_numpy()
+        self._arrays = [np.load(bank_file(folder, source), mmap_mode="r") for source in sources]
 
     def __len__(self) -> int:
-        return len(self._faces)
+        return len(self._row)
 
-    def pairs(self, faces: np.ndarray, variants: np.ndarray) -> np.ndarray:
-        """uint8 (2n, size, size, 3) of n faces: all reals, then their pseudo-fakes in the same order."""
-        pairs = np.stack(
-            [self._arrays[self._faces[f][0]][self._faces[f][1], v] for f, v in zip(faces, variants, strict=True)]
-        )
-        return np.concatenate([pairs[:, 0], pairs[:, 1]])
+    def face(self, face: int, variant: int) -> np.ndarray:
+        """One face with a pseudo-fake, uint8 (size, size, 7): the real face, the pseudo-fake, the mask."""
+        result: np.ndarray = self._arrays[self._source[face]][self._row[face], variant]
+        return result

@@ -1,109 +1,250 @@
-"""Making the bank of pseudo-fakes: of whom it is made, with which donors, and one video's part (section 3.1)."""
+"""Making the bank of pseudo-fakes (section 3.1): of whom it is made, with which donors, and one source's part.
+
+A source is a video, whose frames are forged alike, or a part of a photo set, each of whose pictures is forged for
+itself.
+"""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.lib.errors import InputError
-from stages.lib.files import bank_file, faces_file, write_array
+from stages.lib.files import atomic_path, bank_file, faces_file
 from stages.lib.fingerprint import fingerprint
+from stages.lib.photos.faces import shard_file
+from stages.lib.pseudo_fakes.augmentation import draw_degradation
+from stages.lib.pseudo_fakes.bank import CHANNELS
+from stages.lib.pseudo_fakes.compression import through_x264
+from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
-from stages.lib.pseudo_fakes.synthesis import Donor, synthesize
+from stages.lib.pseudo_fakes.synthesis import Donor
 from stages.lib.records import REAL, Video
 from stages.lib.seeding import video_rng
-from stages.lib.tables import FACES, FACES_TABLE, FAKES, landmarks_of, read_table
+from stages.lib.tables import FACES, FACES_TABLE, FAKES, PHOTOS, PHOTOS_TABLE, landmarks_of, read_table
+
+COMPRESSED = 0.75  # share of pseudo-fakes that go through x264, where synthesis.crf says so
+_LONGEST_STILL = 3  # frames of the run that a photo is compressed as; its last one is kept
+_DRIFT = 1.0  # px, deviation of the motion between them
+_DONORS = 8  # sources whose faces may be put into one
+_LOOKED_THROUGH = 150  # of their faces: among them that of the nearest pose is taken
+_POSE = [0, 8, 16, 17, 26, 30, 36, 45, 48, 54, 62, 66]  # jaw, brows, nose, eyes and mouth tell it
 
 
 @dataclass(frozen=True)
-class TrainingVideo(Video):
-    """A real video of the training dataset's train or val split that has faces.
+class Source(Video):
+    """Real faces that pseudo-fakes are made of: those of a video, or of a part of a photo set.
 
-    ``landmarks``: float64 (n, 68, 2) by face row, in pixels of the crop. ``donors``: the videos whose faces may be
-    blended in.
+    ``faces``: the file of the crops; ``landmarks``: float64 (n, 68, 2) by row of that file, in pixels of the crop.
+    ``person``: who is in a video; empty for photos, which show many. ``donors``: the sources whose faces may be put in.
     """
 
     split: str
-    identity: str
+    person: str
+    faces: Path
     landmarks: np.ndarray
-    donors: tuple["TrainingVideo", ...] = ()
+    donors: tuple["Source", ...] = ()
 
     @property
-    def person(self) -> str:
-        """Who is in it; a video whose person has no name shows nobody else's."""
-        return self.identity or self.video_id
+    def is_video(self) -> bool:
+        """Whether the faces are frames of one video."""
+        return self.person != ""
+
+    @property
+    def runs(self) -> list[np.ndarray]:
+        """The rows that are forged alike: all of a video, each photo for itself."""
+        rows = np.arange(len(self.landmarks))
+        return [rows] if self.is_video else list(rows[:, None])
 
 
-def training_videos(index: pd.DataFrame, faces: Path, n_donors: int) -> list[TrainingVideo]:
-    """The real videos of train and val that have faces, each with ``n_donors`` donors.
+def training_videos(index: pd.DataFrame, faces: Path) -> list[Source]:
+    """The real videos of train and val that have faces; one whose person has no name shows nobody else's.
 
     ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of faces.
     Raises :class:`InputError` where a split has no such video.
     """
     table = read_table(faces / FACES_TABLE, FACES, ["video_id", "face_row", "landmarks"])
     table = table.filter(pc.is_valid(table["face_row"]))
+    first = dict(zip(*np.unique(table["video_id"].to_numpy(), return_index=True), strict=True)) if len(table) else {}
+    counts = table["video_id"].value_counts()
+    counts = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
     listed = index[(index["label"] == REAL) & index["split"].isin(["train", "val"])]
     videos = []
-    for row in listed[["video_id", "split", "identity"]].to_dict("records"):
-        own = table.filter(pc.equal(table["video_id"], row["video_id"])).sort_by("face_row")
-        if len(own):
-            made_from = fingerprint(faces_file(faces, row["video_id"]))
-            videos.append(TrainingVideo(**row, made_from=made_from, landmarks=landmarks_of(own)))
+    for video_id, split, identity in listed[["video_id", "split", "identity"]].itertuples(index=False):
+        if video_id in counts:
+            own = table.slice(int(first[video_id]), counts[video_id]).sort_by("face_row")
+            file = faces_file(faces, video_id)
+            person = identity or video_id
+            videos.append(Source(f"videos/{video_id}", fingerprint(file), split, person, file, landmarks_of(own)))
     for split in ("train", "val"):
         if not any(video.split == split for video in videos):
             raise InputError(
                 f"the training dataset has no usable real video with split={split} ({(listed['split'] == split).sum()} "
                 "listed, none with a face); add some to its manifest, or choose another `train_dataset` in params.yaml"
             )
-    return [_with_donors(video, videos, n_donors) for video in videos]
+    return videos
 
 
-def _with_donors(video: TrainingVideo, videos: Sequence[TrainingVideo], wanted: int) -> TrainingVideo:
-    """The video with ``wanted`` donors: videos of other people of the same split.
+def training_photos(folder: Path) -> list[Source]:
+    """The photo sets of ``data/photos``, in parts as they are stored; all of them serve to train."""
+    parts = []
+    for table in sorted(folder.glob(f"*/{PHOTOS_TABLE}")):
+        photos = read_table(table, PHOTOS, ["shard", "row", "landmarks"])
+        photos = photos.filter(pc.is_valid(photos["row"]))
+        for shard in pc.unique(photos["shard"]).to_pylist():
+            own = photos.filter(pc.equal(photos["shard"], shard)).sort_by("row")
+            file = shard_file(table.parent, shard)
+            name = f"photos/{table.parent.name}/{shard}"
+            parts.append(Source(name, fingerprint(file), "train", "", file, landmarks_of(own)))
+    return parts
 
-    They are those with the lowest hash beside this video's name, so an added video takes few others' places. What the
-    video is made from is then its own faces and landmarks and its donors'.
+
+def with_donors(sources: Sequence[Source]) -> list[Source]:
+    """The sources, each with its donors: a few sources of other people of the same split.
+
+    They are those with the lowest hash beside this source's name, so an added one takes few others' places. What the
+    source is made from is then its own faces and landmarks and its donors'.
     """
-
-    def rank(other: TrainingVideo) -> bytes:
-        return hashlib.blake2b(f"{video.video_id}\0{other.video_id}".encode(), digest_size=8).digest()
-
-    others = [other for other in videos if other.split == video.split and other.person != video.person]
-    donors = tuple(sorted(others, key=rank)[:wanted])
-    digest = hashlib.blake2b(video.split.encode(), digest_size=16)
-    for source in (video, *donors):
-        digest.update(f"{source.video_id}\0{source.made_from}".encode())
-        digest.update(source.landmarks.tobytes())
-    return replace(video, made_from=digest.hexdigest(), donors=donors)
+    return [_with_donors(source, sources) for source in sources]
 
 
-def synthesize_bank(faces: Path, bank: Path, settings: SynthesisSettings, seed: int, video: TrainingVideo) -> pa.Table:
-    """Write the bank array of one video, uint8 (n, variants, 2, size, size, 3): real face, then pseudo-fake; its
-    ``FAKES`` rows.
+def _with_donors(source: Source, sources: Sequence[Source]) -> Source:
+    def rank(other: Source) -> bytes:
+        return hashlib.blake2b(f"{source.video_id}\0{other.video_id}".encode(), digest_size=8).digest()
+
+    others = [one for one in sources if one.split == source.split and (not one.is_video or one.person != source.person)]
+    donors = tuple(sorted(others, key=rank)[:_DONORS])
+    digest = hashlib.blake2b(source.split.encode(), digest_size=16)
+    for one in (source, *donors):
+        digest.update(f"{one.video_id}\0{one.made_from}".encode())
+        digest.update(one.landmarks.tobytes())
+    return replace(source, made_from=digest.hexdigest(), donors=donors)
+
+
+def _pose(landmarks: np.ndarray) -> np.ndarray:
+    """What tells the pose of faces with landmarks (n, 68, 2), whatever their place and size: (n, 24)."""
+    points = landmarks[:, _POSE]
+    points = points - points.mean(axis=1, keepdims=True)
+    size = np.sqrt((points**2).sum(axis=(1, 2), keepdims=True))
+    result: np.ndarray = (points / np.maximum(size, 1e-9)).reshape(len(points), -1)
+    return result
+
+
+def choose_donor(landmarks: np.ndarray, donors: Sequence[Source], rng: np.random.Generator) -> tuple[int, np.ndarray]:
+    """Whose face goes onto a run of faces, landmarks (k, 68, 2): which of ``donors``, and which of its rows (k,).
+
+    It is the one of the nearest pose among some that are drawn: a photo for the whole run, or a video, of which
+    whichever frame suits each face.
     """
-    rng = video_rng(seed, video.video_id, "synthesize")
-    crops = np.load(faces_file(faces, video.video_id), mmap_mode="r")
-    donor_crops = [np.load(faces_file(faces, donor.video_id), mmap_mode="r") for donor in video.donors]
-    array = np.empty((len(crops), settings.variants, 2, *crops.shape[1:]), np.uint8)
+    whose = np.repeat(np.arange(len(donors)), [len(donor.landmarks) for donor in donors])
+    rows = np.concatenate([np.arange(len(donor.landmarks)) for donor in donors])
+    drawn = rng.choice(len(rows), min(_LOOKED_THROUGH, len(rows)), replace=False)
+    poses = _pose(np.stack([donors[whose[at]].landmarks[rows[at]] for at in drawn]))
+    nearest = drawn[_distances(_pose(landmarks), poses).mean(axis=0).argmin()]
+    chosen = int(whose[nearest])
+    if not donors[chosen].is_video:
+        return chosen, np.full(len(landmarks), rows[nearest])
+    return chosen, _distances(_pose(landmarks), _pose(donors[chosen].landmarks)).argmin(axis=1)
+
+
+def _distances(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Between poses (n, d) and others (m, d): (n, m)."""
+    result: np.ndarray = np.abs(poses[:, None] - others[None]).sum(axis=2)
+    return result
+
+
+@dataclass(frozen=True)
+class ForgedRun:
+    """A run of faces forged alike: ``images``, uint8 (k, h, h, 7): the real face, the pseudo-fake, the mask."""
+
+    images: np.ndarray
+    scheme: str
+    blend_ratio: float
+    transformed: str
+    rate_factor: int | None
+
+
+def forge_run(
+    faces: np.ndarray,
+    landmarks: np.ndarray,
+    settings: SynthesisSettings,
+    rng: np.random.Generator,
+    donors: Sequence[Donor | None],
+    is_video: bool,
+) -> ForgedRun:
+    """Forge a run of faces, RGB uint8 (k, h, h, 3), alike: one scheme, mask, colour, strength and compression.
+
+    What is drawn depends on neither the faces nor their number, and each frame's forgery draws the same. ``donors``:
+    one for each face. ``is_video``: the run is compressed as the video it is; a photo as a still.
+    """
+    weights = np.array(list(settings.schemes.values()), float)
+    scheme = str(rng.choice(list(settings.schemes), p=weights / weights.sum()))
+    draws, degradation = int(rng.integers(2**63)), draw_degradation(rng)
+    compressed = rng.random() < COMPRESSED
+    factor = int(rng.integers(settings.crf[0], settings.crf[1] + 1)) if settings.crf and compressed else None
+    forge = SCHEMES[scheme].forge
+    made = [
+        forge(face, points, np.random.default_rng(draws), donor)
+        for face, points, donor in zip(faces, landmarks, donors, strict=True)
+    ]
+    pairs = [[one.real, one.fake] for one in made]
+    if settings.degrade:
+        pairs = [degradation.apply(pair, rng) for pair in pairs]
+    both = np.stack(pairs, axis=1)
+    if factor is not None:
+        still = None if is_video else (int(rng.integers(1, _LONGEST_STILL + 1)), rng.normal(0, _DRIFT, 2))
+        both = np.stack([_compressed(run, factor, still) for run in both])
+    masks = np.stack([np.round(255 * one.mask).astype(np.uint8) for one in made])
+    images = np.concatenate([both[0], both[1], masks[..., None]], axis=3)
+    return ForgedRun(images, scheme, made[0].blend_ratio, made[0].transformed, factor)
+
+
+def _compressed(run: np.ndarray, factor: int, still: tuple[int, np.ndarray] | None) -> np.ndarray:
+    """A run (k, h, h, 3) through x264; a photo as the last frame of a still of ``still``: (frames, motion in px)."""
+    if still is None:
+        return through_x264(run, factor)
+    frames, motion = still
+    side = run.shape[1]
+    moved = []
+    for back in range(frames - 1, 0, -1):
+        matrix = np.array([[1, 0, back * motion[0]], [0, 1, back * motion[1]]], np.float64)
+        moved.append(cv2.warpAffine(run[0], matrix, (side, side), borderMode=cv2.BORDER_REPLICATE))
+    return through_x264(np.stack([*moved, run[0]]), factor)[-1:]
+
+
+def synthesize_bank(bank: Path, settings: SynthesisSettings, seed: int, source: Source) -> pa.Table:
+    """Write the bank array of one source, uint8 (n, variants, size, size, 7): see :class:`ForgedRun`; its ``FAKES``
+    rows.
+    """
+    rng = video_rng(seed, source.video_id, "synthesize")
+    crops = np.load(source.faces, mmap_mode="r")
+    donor_crops = [np.load(donor.faces, mmap_mode="r") for donor in source.donors]
+    shape = (len(crops), settings.variants, *crops.shape[1:3], CHANNELS)
     rows = []
-    for face_row in range(len(crops)):
-        for variant in range(settings.variants):
-            donor_id, donor = None, None
-            if video.donors and rng.random() < settings.donors:
-                chosen = variant % len(video.donors)
-                donor_id, landmarks = video.donors[chosen].video_id, video.donors[chosen].landmarks
-                drawn = rng.integers(len(landmarks))
-                donor = Donor(np.asarray(donor_crops[chosen][drawn]), landmarks[drawn])
-            face = np.asarray(crops[face_row])
-            made = synthesize(face, video.landmarks[face_row], rng, settings.schemes, settings.degrade, donor)
-            array[face_row, variant] = made.real, made.fake
-            row = {"video_id": video.video_id, "split": video.split, "face_row": face_row, "variant": variant}
-            how = {"scheme": made.scheme, "blend_ratio": made.blend_ratio, "transformed": made.transformed}
-            rows.append(row | how | {"donor": donor_id})
-    write_array(bank_file(bank, video.video_id), array)
+    with atomic_path(bank_file(bank, source.video_id)) as temporary:
+        # Written as it is made: a part of a photo set is larger than memory should be.
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        for run in source.runs:
+            for variant in range(settings.variants):
+                donors: list[Donor | None] = [None] * len(run)
+                name = None
+                if source.donors and rng.random() < settings.donors:
+                    chosen, suited = choose_donor(source.landmarks[run], source.donors, rng)
+                    donor, name = source.donors[chosen], source.donors[chosen].video_id
+                    donors = [Donor(np.asarray(donor_crops[chosen][row]), donor.landmarks[row]) for row in suited]
+                faces = np.asarray(crops[run])
+                made = forge_run(faces, source.landmarks[run], settings, rng, donors, source.is_video)
+                array[run, variant] = made.images
+                how = {"scheme": made.scheme, "blend_ratio": made.blend_ratio, "transformed": made.transformed}
+                how |= {"rate_factor": made.rate_factor, "donor": name, "variant": variant}
+                of = {"source": source.video_id, "split": source.split, "is_video": source.is_video}
+                rows += [of | how | {"face_row": int(row)} for row in run]
+        array.flush()
+        del array
     return pa.Table.from_pylist(rows, FAKES)

@@ -1,4 +1,6 @@
-"""Mask schemes by name (section 3.1): which part of a face is blended."""
+"""The kinds of pseudo-fakes by name: the paper's mask schemes (section 3.1), and forgeries as today's tools make
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +11,60 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-Mask = Callable[["np.ndarray", int], "np.ndarray"]
+    from stages.lib.pseudo_fakes.synthesis import Donor, Forgery
+
+# (face, landmarks (68, 2) in its pixels, draws, another person's face or None) -> the forgery
+Forge = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", "Donor | None"], "Forgery"]
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A mask scheme: ``mask`` of landmarks (68, 2), in pixels, and the image's side is float32 (side, side) in [0,
-    1].
-    """
+    """A kind of pseudo-fake: ``forge`` makes one; ``family`` is the kind of genuine fake that it stands for."""
 
-    mask: Mask
+    forge: Forge
+    family: str
     description: str
 
 
-def hull_of(*points: int) -> Mask:
-    """The mask that is the convex hull of some of the iBUG landmarks."""
+def hull_of(*points: int) -> Forge:
+    """A blend, as in the paper, under the convex hull of some of the iBUG landmarks."""
 
-    def mask(landmarks: np.ndarray, side: int) -> np.ndarray:
-        from stages.lib.images import hull_mask  # OpenCV, which checking params.yaml has no need of
+    def forge(face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, donor: Donor | None) -> Forgery:
+        # OpenCV, which checking params.yaml has no need of
+        from stages.lib.images import hull_mask
+        from stages.lib.pseudo_fakes.synthesis import blended
 
-        return hull_mask(landmarks[list(points)], side)
+        return blended(face, landmarks, hull_mask(landmarks[list(points)], face.shape[0]), rng, donor)
 
-    return mask
+    return forge
+
+
+def _tool(name: str) -> Forge:
+    """A function of :mod:`stages.lib.pseudo_fakes.forging`, imported when it is first called."""
+
+    def forge(face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, donor: Donor | None) -> Forgery:
+        from stages.lib.pseudo_fakes import forging
+
+        made: Forgery = getattr(forging, name)(face, landmarks, rng, donor)
+        return made
+
+    return forge
 
 
 SCHEMES: dict[str, Scheme] = {
-    "global": Scheme(hull_of(*range(68)), "the whole face"),
-    "eyes": Scheme(hull_of(*range(17, 29), *range(36, 48)), "brows, eyes and the bridge of the nose"),
-    "mouth": Scheme(hull_of(*range(4, 13), 30, *range(31, 36), *range(48, 68)), "mouth, chin and the tip of the nose"),
-    "jawline": Scheme(hull_of(*range(17), 30, 33), "from ear to ear below the nose"),
+    "global": Scheme(hull_of(*range(68)), "other", "a blend of the whole face (the paper's)"),
+    "eyes": Scheme(
+        hull_of(*range(17, 29), *range(36, 48)),
+        "other",
+        "a blend of brows, eyes and the bridge of the nose (the paper's)",
+    ),
+    "mouth": Scheme(
+        hull_of(*range(4, 13), 30, *range(31, 36), *range(48, 68)),
+        "other",
+        "a blend of mouth, chin and the tip of the nose (the paper's)",
+    ),
+    "jawline": Scheme(hull_of(*range(17), 30, 33), "other", "a blend from ear to ear below the nose (the paper's)"),
+    "swap": Scheme(_tool("swap"), "swap", "a face swap: aligned, its colours matched, resynthesised, softly pasted"),
+    "lips": Scheme(_tool("lips"), "lips", "mouth and chin redrawn under a small soft mask"),
+    "animated": Scheme(_tool("animated"), "animated", "head or whole picture bent smoothly and redrawn"),
 }

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.settings import Count, Positive, Settings, name_in
@@ -17,6 +17,12 @@ def _weights(value: object) -> object:
     return dict.fromkeys(value, 1.0)
 
 
+def _range(value: list[int]) -> list[int]:
+    if value and (len(value) != 2 or value[0] > value[1]):
+        raise ValueError("must be [least, greatest], or [] for no compression")
+    return value
+
+
 class SynthesisSettings(Settings):
     variants: Count = Field(
         description="pseudo-fakes per face in the bank; an epoch shows one, and none again before all were shown"
@@ -24,11 +30,15 @@ class SynthesisSettings(Settings):
     schemes: Annotated[
         dict[Annotated[str, name_in(SCHEMES)], Positive], BeforeValidator(_weights), Field(min_length=1)
     ] = Field(
-        description="mask schemes: a list, or weights (`{global: 2, eyes: 1}`). `[global]` with `donors: 0.0` is "
-        "self-blended images"
+        description="kinds of pseudo-fakes: a list, or weights (`{swap: 3, lips: 1}`). `[global]` with `donors: 0.0` "
+        "is self-blended images"
     )
     donors: Annotated[float, Field(ge=0, le=1)] = Field(
-        description="share of pseudo-fakes whose blended face is another training person's, laid over by its landmarks "
-        "(Face X-ray), not the face itself"
+        description="share of pseudo-fakes whose face is another person's, laid over by its landmarks, not the face "
+        "itself"
+    )
+    crf: Annotated[list[Annotated[int, Field(ge=0, le=51)]], AfterValidator(_range)] = Field(
+        description="x264's constant rate factors, `[least, greatest]`, of the compression that a real face and its "
+        "pseudo-fake go through alike; `[]`: none"
     )
     degrade: bool = Field(description="blur, noise and JPEG applied alike to a real face and its pseudo-fake")

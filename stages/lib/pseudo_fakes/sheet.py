@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 
 from stages.lib.figures import plt, save_png
-from stages.lib.files import faces_file
-from stages.lib.pseudo_fakes.making import TrainingVideo
+from stages.lib.pseudo_fakes.making import Source, forge_run
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
-from stages.lib.pseudo_fakes.synthesis import Donor, synthesize
+from stages.lib.pseudo_fakes.synthesis import Donor
 from stages.lib.seeding import video_rng
 
 
@@ -20,42 +19,40 @@ def _with_landmarks(face: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return face
 
 
-def _middle_face(folder: Path, video: TrainingVideo) -> tuple[np.ndarray, np.ndarray]:
-    middle = len(video.landmarks) // 2
-    return np.array(np.load(faces_file(folder, video.video_id), mmap_mode="r")[middle]), video.landmarks[middle]
+def _middle_face(source: Source) -> Donor:
+    middle = len(source.landmarks) // 2
+    return Donor(np.array(np.load(source.faces, mmap_mode="r")[middle]), source.landmarks[middle])
 
 
-def fakes_sheet(
-    path: Path, faces_folder: Path, videos: list[TrainingVideo], settings: SynthesisSettings, seed: int
-) -> None:
-    """The paper's figure 3 from this dataset: a row per mask scheme with face, landmarks, mask, real and pseudo-fake.
+def fakes_sheet(path: Path, sources: list[Source], settings: SynthesisSettings, seed: int) -> None:
+    """The paper's figure 3 from this dataset: a row per scheme with face, landmarks, mask, real and pseudo-fake.
 
-    The first donor of a video gives one more column; faces are taken across people.
+    The first donor of a source gives one more column; faces are taken across people.
     """
     titles = ["face", "landmarks", "mask", "real, as trained on", "pseudo-fake"]
-    titles += ["with a donor's face"] if any(video.donors for video in videos) else []
-    figure, axes = plt.subplots(
-        len(settings.schemes),
-        len(titles),
-        figsize=(2.2 * len(titles), 2.3 * len(settings.schemes)),
-        layout="constrained",
-        squeeze=False,
-    )
+    titles += ["with a donor's face"] if any(source.donors for source in sources) else []
+    shape = len(settings.schemes), len(titles)
+    figure, axes = plt.subplots(*shape, figsize=(2.2 * shape[1], 2.3 * shape[0]), layout="constrained", squeeze=False)
     rng = video_rng(seed, "", "sheet")
     for row, scheme in enumerate(settings.schemes):
-        video = videos[row * len(videos) // len(settings.schemes)]
-        face, landmarks = _middle_face(faces_folder, video)
-        made = synthesize(face, landmarks, rng, {scheme: 1.0}, settings.degrade)
-        images = [face, _with_landmarks(face, landmarks), made.mask, made.real, made.fake]
-        if video.donors:
-            donor = Donor(*_middle_face(faces_folder, video.donors[0]))
-            images.append(synthesize(face, landmarks, rng, {scheme: 1.0}, settings.degrade, donor).fake)
+        source = sources[row * len(sources) // len(settings.schemes)]
+        face, only = _middle_face(source), settings.model_copy(update={"schemes": {scheme: 1.0}})
+
+        def forged(donor: Donor | None, face: Donor = face, only: SynthesisSettings = only) -> np.ndarray:
+            run = forge_run(face.face[None], face.landmarks[None], only, rng, [donor], is_video=False)
+            image: np.ndarray = run.images[0]
+            return image
+
+        made = forged(None)
+        images = [face.face, _with_landmarks(face.face, face.landmarks), made[..., 6], made[..., :3], made[..., 3:6]]
+        if source.donors:
+            images.append(forged(_middle_face(source.donors[0]))[..., 3:6])
         for axis, title in zip(axes[row], titles, strict=True):
             axis.set_xticks([])
             axis.set_yticks([])
             if row == 0:
                 axis.set_title(title)
         for axis, image in zip(axes[row], images, strict=False):  # a lone person has no donor
-            axis.imshow(image, cmap="gray", vmin=0, vmax=1 if image.ndim == 2 else 255)
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255)
         axes[row, 0].set_ylabel(scheme)
     save_png(figure, path, dpi=60)

@@ -3,14 +3,10 @@
 Faces are RGB uint8 (h, w, 3), masks float32 (h, w) in [0, 1], landmarks float64 (68, 2) in pixels of the face.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-
-from stages.lib.pseudo_fakes.augmentation import degrade_alike
-from stages.lib.pseudo_fakes.schemes import SCHEMES
 
 BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # as in self-blended images [50], full strength half of the time
 
@@ -28,19 +24,27 @@ _LEVELS = np.arange(256, dtype=np.float64)
 
 
 @dataclass(frozen=True)
-class PseudoFake:
-    """A pseudo-fake beside the real face it must be told from, and how it was made.
+class Donor:
+    """Another person's face, RGB uint8 (h, w, 3), with its landmarks float64 (68, 2)."""
 
-    ``real`` went through every transformation that touched the whole of ``fake``, so that only blending tells them
-    apart.
+    face: np.ndarray
+    landmarks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """A pseudo-fake beside the real face it must be told from.
+
+    ``real`` went through every transformation that touched the whole of ``fake``, so that only the forgery tells them
+    apart. ``mask``: how much of each pixel is forged; its greatest value is about ``blend_ratio``. ``transformed``:
+    which of the two was transformed, "source" or "target".
     """
 
     real: np.ndarray
     fake: np.ndarray
     mask: np.ndarray
-    scheme: str
     blend_ratio: float
-    transformed: str  # which of the two was transformed: "source" or "target"
+    transformed: str
 
 
 def deform_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -113,14 +117,6 @@ def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarra
     return cv2.blendLinear(source, target, mask, 1 - mask)
 
 
-@dataclass(frozen=True)
-class Donor:
-    """Another person's face, RGB uint8 (h, w, 3), with its landmarks float64 (68, 2)."""
-
-    face: np.ndarray
-    landmarks: np.ndarray
-
-
 def align_donor(donor: Donor, landmarks: np.ndarray, side: int) -> np.ndarray:
     """The donor's face shifted, turned and scaled so that its landmarks lie on ``landmarks``: uint8 (side, side, 3)."""
     matrix, _ = cv2.estimateAffinePartial2D(donor.landmarks, landmarks, method=cv2.LMEDS)
@@ -136,31 +132,21 @@ def match_colour(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np
     return cv2.cvtColor(cv2.LUT(lab[0], table), cv2.COLOR_LAB2RGB)
 
 
-def synthesize(
-    face: np.ndarray,
-    landmarks: np.ndarray,
-    rng: np.random.Generator,
-    schemes: Mapping[str, float],
-    degrade: bool,
-    donor: Donor | None = None,
-) -> PseudoFake:
-    """One pseudo-fake of a face (figure 3): a mask, deformed, and a transformed source or target, blended.
+def blended(
+    face: np.ndarray, landmarks: np.ndarray, mask: np.ndarray, rng: np.random.Generator, donor: Donor | None
+) -> Forgery:
+    """The paper's pseudo-fake (figure 3): a transformed source or target, blended under a mask that is deformed.
 
-    ``schemes`` gives the weights of the mask schemes that one is drawn from. The source is the face itself
-    (self-blending [50]) or, with ``donor``, another person's face laid over it, its colour matched half of the time
-    (Face X-ray [35]). ``degrade`` applies :func:`degrade_alike` to the real face and the pseudo-fake.
+    The source is the face itself (self-blending [50]) or another person's face laid over it, its colour matched half of
+    the time (Face X-ray [35]).
     """
-    weights = np.array(list(schemes.values()), float)
-    scheme, side = str(rng.choice(list(schemes), p=weights / weights.sum())), face.shape[0]
-    ratio = float(rng.choice(BLEND_RATIOS))
-    mask = deform_mask(SCHEMES[scheme].mask(landmarks, side), rng)
+    ratio, mask = float(rng.choice(BLEND_RATIOS)), deform_mask(mask, rng)
     source = face
     if donor is not None:
-        source = align_donor(donor, landmarks, side)
+        source = align_donor(donor, landmarks, face.shape[0])
         source = match_colour(source, face, mask) if rng.random() < 0.5 else source
     transformed = "source" if rng.random() < 0.5 else "target"
     source = source_target_transform(source, rng) if transformed == "source" else source
     target = source_target_transform(face, rng) if transformed == "target" else face
-    fake = blend(jitter_affine(source, rng), target, mask * np.float32(ratio))
-    real, fake = degrade_alike([target, fake], rng) if degrade else [target, fake]
-    return PseudoFake(real, fake, mask, scheme, ratio, transformed)
+    mask = mask * np.float32(ratio)
+    return Forgery(target, blend(jitter_affine(source, rng), target, mask), mask, ratio, transformed)
