@@ -126,6 +126,14 @@ def test_every_dataset_goes_from_its_tree_to_its_auc(evaluated, name):
     assert coverage["dropped"] == dropped and coverage["used"] == coverage["indexed"] - sum(dropped.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "n"), [("ffpp", 16), ("faceshifter", 4), ("deeperforensics", 2), ("celebdf", None), ("df40_ff", None)]
+)
+def test_fakes_are_measured_beside_their_originals_where_names_say_so(evaluated, name, n):
+    pairs = _json(evaluated / "metrics/pairs.json")[name]
+    assert pairs.get("default", {}).get("all", {}).get("n") == n
+
+
 def test_splits_that_are_left_out_are_not_even_extracted(evaluated):
     for name, splits in (
         ("ffpp", {"real": {"train", "val", "test"}, "fake": {"test"}}),
