@@ -16,7 +16,7 @@ from stages.lib.faces.tracking import overlap
 _SCORE = 0.5  # least probability of a box
 _OVERLAP = 0.3  # boxes that share more than this (intersection over union) are one face
 _SAME_FACE = 0.3  # a mesh that shares less with the box in which it was sought has gone elsewhere; real ones share 0.6
-_NEAR = 0.25  # of the frame's long side: the network for near faces is trusted with faces at least so wide
+_NEAR = 0.15  # of the frame's long side: the network for near faces is trusted with faces at least so wide
 
 
 @dataclass(frozen=True)
