@@ -54,6 +54,7 @@ def main() -> None:
         frames=params.frames,
         faces=params.faces,
         pairs=params.pairs,
+        scoring=params.scoring,
         false_alarm_rate=params.calibration.false_alarm_rate,
         files=model_files(paths.models, params.faces.landmarks),
         trained_on=TrainedOn(dataset=params.train_dataset, videos=len(train), people=_n_people(train)),

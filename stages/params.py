@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from stages.cli import run
 from stages.lib.anomaly.estimators import ESTIMATORS
-from stages.lib.anomaly.settings import AnomalyModelSettings
+from stages.lib.anomaly.settings import AnomalyModelSettings, ScoringSettings
 from stages.lib.backbone.settings import BackboneSettings, TrainingSettings
 from stages.lib.backbone.weights import PACKAGES
 from stages.lib.calibration.settings import CalibrationSettings
@@ -58,6 +58,7 @@ class Params(Settings):
     train: TrainingSettings
     pairs: PairSettings
     anomaly_model: AnomalyModelSettings
+    scoring: ScoringSettings
     calibration: CalibrationSettings
 
     @model_validator(mode="after")

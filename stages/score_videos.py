@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
 from stages.cli import parse_paths, run
-from stages.lib.anomaly.files import FRAME_MODEL, PAIR_MODEL, load_anomaly_models
-from stages.lib.anomaly.scoring import VideoScore, anomaly_scores, rows_by_video, score_table, score_video
+from stages.lib.anomaly.evidence import Reference, pair_density
+from stages.lib.anomaly.files import load_anomaly_models
+from stages.lib.anomaly.scoring import VideoScore, evidence_by_video, rows_by_video, score_table, score_video
+from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
 from stages.lib.datasets.folds import read_index
 from stages.lib.reasons import VideoReject
 from stages.lib.tables import (
@@ -34,21 +36,27 @@ from stages.params import load_params
 
 
 def _score(
-    model: Pipeline, pairs: pa.Table, faces: pd.DataFrame, extracted: pd.DataFrame
+    evidence: dict[str, np.ndarray],
+    reference: Reference,
+    settings: ScoringSettings,
+    of_reference: tuple[str, ...],
+    faces: pd.DataFrame,
+    extracted: pd.DataFrame,
 ) -> Iterator[tuple[str, VideoScore]]:
     """(video_id, score) of every video that was extracted."""
-    fused, rows_of = vectors(pairs, "fused"), dict(rows_by_video(pairs["video_id"].to_numpy()))
+    nothing = np.empty((0, len(EVIDENCE)))
     n_faces = faces.loc[faces["reject_reason"].isna(), "video_id"].value_counts()
     for video_id, reason in zip(extracted["video_id"], extracted["reject_reason"], strict=True):
-        own = fused[rows_of.get(video_id, slice(0, 0))]
+        own = evidence.get(video_id, nothing)
+        others = reference.without(video_id) if video_id in of_reference else reference
         reject = None if pd.isna(reason) else VideoReject(reason)
-        yield video_id, score_video(model, own, int(n_faces.get(video_id, 0)), reject)
+        yield video_id, score_video(own, others, settings, int(n_faces.get(video_id, 0)), reject)
 
 
 def _frame_scores(model: Pipeline, embeddings: pa.Table) -> pd.DataFrame:
     """The ``FRAME_SCORES`` table: the baselines' scores of each face."""
     embedding, video_ids = vectors(embeddings, "embedding"), embeddings["video_id"].to_numpy()
-    of_videos = [anomaly_scores(model, embedding[rows]) for _, rows in rows_by_video(video_ids)]
+    of_videos = [pair_density(model, embedding[rows]) for _, rows in rows_by_video(video_ids)]
     scores = embeddings.select(["video_id", "face_row", "time_s"]).to_pandas()
     scores["single_frame_score"] = np.concatenate([np.empty(0), *of_videos])
     scores["classifier_logit"] = embeddings["fake_logit"].to_numpy().astype(np.float64)
@@ -66,8 +74,12 @@ def main() -> None:
     # Training reals have more pairs, for the fit; every video is scored by as many (section 4.1).
     pairs = read_pairs(paths.pairs)
     pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
-    scores = dict(_score(models[PAIR_MODEL], pairs, faces, extracted))
-    frame_scores = _frame_scores(models[FRAME_MODEL], read_embeddings(paths.embeddings))
+    embeddings = read_embeddings(paths.embeddings)
+    evidence = evidence_by_video(models.pairs, pairs, embeddings)
+    # Another dataset's video may have the name of one of the reference; it is another video.
+    own = models.reference.video_ids if paths.dataset == params.train_dataset else ()
+    scores = dict(_score(evidence, models.reference, params.scoring, own, faces, extracted))
+    frame_scores = _frame_scores(models.frames, embeddings)
     pair_scores = pairs.select([name for name in PAIR_SCORES.names if name != "anomaly_score"]).to_pandas()
     of_pairs = [scores[video_id].pair_scores for video_id in pair_scores["video_id"].unique()]
     pair_scores["anomaly_score"] = np.concatenate([np.empty(0), *of_pairs])

@@ -4,19 +4,20 @@ import io
 import re
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from stages.lib.anomaly.autoencoder import Autoencoder
+from stages.lib.anomaly.evidence import Reference
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
-PAIR_MODEL, FRAME_MODEL = "differential", "single_frame"  # of fused pairs, and the paper's baseline of single frames
-_OWN_TYPES = [
-    f"{Autoencoder.__module__}.{Autoencoder.__qualname__}"
-]  # beside scikit-learn's, what a saved model may hold
+_PAIRS, _FRAMES, _REFERENCE = "differential", "single_frame", "reference"  # what the file holds
+# What a saved model may hold beside scikit-learn's types.
+_OWN_TYPES = [f"{Autoencoder.__module__}.{Autoencoder.__qualname__}"]
 
 
 def _skops_io() -> Any:
@@ -58,13 +59,25 @@ def _reproducible(archive: bytes) -> bytes:
     return out.getvalue()
 
 
-def save_anomaly_models(path: Path, models: dict[str, Pipeline]) -> None:
-    """Write the fitted models by name (skops: loading runs no code), atomically; equal models give equal bytes."""
+@dataclass(frozen=True)
+class AnomalyModels:
+    """What is fitted to real videos: the model of ``pairs``, the paper's baseline of single ``frames``, and the
+    ``reference`` that a video's evidence is held against.
+    """
+
+    pairs: Pipeline
+    frames: Pipeline
+    reference: Reference
+
+
+def save_anomaly_models(path: Path, models: AnomalyModels) -> None:
+    """Write the models (skops: loading runs no code), atomically; equal models give equal bytes."""
+    content = {_PAIRS: models.pairs, _FRAMES: models.frames, _REFERENCE: models.reference.to_dict()}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(_reproducible(_skops_io().dumps(models)))
+        temporary.write_bytes(_reproducible(_skops_io().dumps(content)))
 
 
-def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
+def load_anomaly_models(path: Path) -> AnomalyModels:
     """The models of :func:`save_anomaly_models`. Raises :class:`InputError` for a file that is not such, or holds
     foreign types.
     """
@@ -78,10 +91,11 @@ def load_anomaly_models(path: Path) -> dict[str, Pipeline]:
                 f"{path}: holds types that an anomaly model has no need of ({', '.join(unknown)}); do not use it; run "
                 "`dvc repro`"
             )
-        models: dict[str, Pipeline] = skops_io.load(path, trusted=_OWN_TYPES)
-        if set(models) != {PAIR_MODEL, FRAME_MODEL} or not all(type(model) is Pipeline for model in models.values()):
-            raise TypeError(f"expected the pipelines {PAIR_MODEL} and {FRAME_MODEL}")
-        return models
+        content: dict[str, Any] = skops_io.load(path, trusted=_OWN_TYPES)
+        pairs, frames = content[_PAIRS], content[_FRAMES]
+        if not all(type(model) is Pipeline for model in (pairs, frames)):
+            raise TypeError(f"expected the pipelines {_PAIRS} and {_FRAMES}")
+        return AnomalyModels(pairs, frames, Reference.from_dict(content[_REFERENCE]))
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways

@@ -1,61 +1,100 @@
 """From the pairs of a video to its anomaly score, or to the reason why it has none (section 4.1).
 
-This is the one road from faces to a score: ``score_videos`` and ``detect`` both walk it, a video at a time. A vector's
-anomaly score is its negated log-likelihood; where the model has no likelihood (``ocsvm``, ``autoencoder``), its negated
-``score_samples`` takes that place.
+This is the one road from faces to a score: ``score_videos`` and ``detect`` both walk it, a video at a time.
 """
 
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
+from stages.lib.anomaly.evidence import (
+    Reference,
+    boundary_logit,
+    combined_score,
+    pair_density,
+    pair_evidence,
+    typicality,
+)
+from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
 from stages.lib.reasons import VideoReject
+from stages.lib.tables import vectors
+
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class VideoScore:
-    """A video's anomaly score, the mean over its ``pair_scores`` (float64 (n,)), or the reason why it has none."""
+    """A video's anomaly score, or the reason why it has none, and what it rests on.
+
+    ``evidence``: float64 (n, 3), by pair (:mod:`stages.lib.anomaly.evidence`); the score is that of its mean.
+    ``pair_scores``: float64 (n,), of each pair as if it were the whole video. ``interval``: 95 % bootstrap interval of
+    the score over the pairs, None for a lone one. ``typicality``: of the density, None
+    where there is no score or too few real videos to tell.
+    """
 
     anomaly_score: float | None
     pair_scores: np.ndarray
     reject_reason: VideoReject | None
+    evidence: np.ndarray = field(default_factory=lambda: np.empty((0, len(EVIDENCE))))
+    typicality: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 def score_video(
-    model: Pipeline, fused: np.ndarray, n_faces: int, extraction_reject: VideoReject | None = None
+    evidence: np.ndarray,
+    reference: Reference,
+    settings: ScoringSettings,
+    n_faces: int,
+    extraction_reject: VideoReject | None = None,
 ) -> VideoScore:
-    """Score a video by the fused vectors of its pairs, float32 (n, d).
+    """Score a video by the evidence of its pairs, float64 (n, 3), beside that of real videos.
 
-    A video without pairs has no score: for the reason that extraction gave, because it has no face, or because its
-    faces are too few, or none lie apart in time.
+    ``reference``: without the video itself. A video without pairs has no score: for the reason that extraction gave,
+    because it has no face, or because its faces are too few, or none lie apart in time; and where the score needs real
+    videos and there are too few of them.
     """
-    pair_scores = anomaly_scores(model, fused)
-    if len(pair_scores):
-        return VideoScore(_mean(pair_scores), pair_scores, None)
-    too_few = VideoReject.TOO_FEW_FACES if n_faces else VideoReject.NO_FACE
-    return VideoScore(None, pair_scores, extraction_reject or too_few)
+    if not len(evidence):
+        too_few = VideoReject.TOO_FEW_FACES if n_faces else VideoReject.NO_FACE
+        return VideoScore(None, np.empty(0), extraction_reject or too_few)
+    mean = evidence.mean(axis=0)
+    score, typical = float(combined_score(mean, reference, settings)), float(typicality(mean, reference))
+    if not np.isfinite(score):
+        return VideoScore(None, evidence[:, 0], VideoReject.UNCALIBRATED, evidence)
+    of_pairs = combined_score(evidence, reference, settings)
+    interval = _interval(evidence, reference, settings)
+    return VideoScore(score, of_pairs, None, evidence, typical if np.isfinite(typical) else None, interval)
 
 
-def _mean(scores: np.ndarray) -> float:
-    """The mean of one video's scores as pandas' ``groupby`` has it (its sum is compensated), to the last bit."""
-    return float(pd.Series(scores).groupby(np.zeros(len(scores))).mean().iloc[0])
+def _interval(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> tuple[float, float] | None:
+    if len(evidence) < 2:
+        return None
+    drawn = np.random.default_rng(0).integers(0, len(evidence), (_RESAMPLES, len(evidence)))
+    scores = combined_score(evidence[drawn].mean(axis=1), reference, settings)
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return float(low), float(high)
 
 
-def anomaly_scores(model: Pipeline, vectors: np.ndarray) -> np.ndarray:
-    """Anomaly scores, float64 (n,), of one video's vectors, float32 (n, d): higher is more anomalous.
+def evidence_by_video(model: Pipeline, pairs: pa.Table, embeddings: pa.Table) -> dict[str, np.ndarray]:
+    """{video_id: the evidence of its pairs, float64 (n, 3)} of every video with pairs.
 
-    One video at a time, because in one large matrix product the rounding of a video's scores would depend on which
-    others are present.
+    ``pairs`` and ``embeddings``: tables of one dataset, each sorted by video; ``model``: of pairs.
     """
-    if not len(vectors):
-        return np.empty(0)
-    scores: np.ndarray = -model.score_samples(vectors.astype(np.float64))
-    return scores
+    fused, logit = vectors(pairs, "fused"), embeddings["fake_logit"].to_numpy()
+    boundary = boundary_logit(vectors(embeddings, "boundary")) if "boundary" in embeddings.column_names else None
+    rows_of_faces = dict(rows_by_video(embeddings["video_id"].to_numpy()))
+    faces = np.column_stack([pairs["face_row_a"].to_numpy(), pairs["face_row_b"].to_numpy()])
+    found = {}
+    for video_id, rows in rows_by_video(pairs["video_id"].to_numpy()):
+        own = rows_of_faces[video_id]
+        of_faces = None if boundary is None else boundary[own]
+        found[video_id] = pair_evidence(pair_density(model, fused[rows]), logit[own], of_faces, faces[rows])
+    return found
 
 
 def rows_by_video(video_ids: np.ndarray) -> Iterator[tuple[str, slice]]:
@@ -94,6 +133,10 @@ def score_table(
     videos["n_faces"] = videos["n_faces"].fillna(0).astype("int32")
     videos["n_pairs"] = np.array([len(score.pair_scores) for score in own], np.int32)
     videos["anomaly_score"] = pd.array([score.anomaly_score for score in own], dtype="float64")
+    videos["typicality"] = pd.array([score.typicality for score in own], dtype="float64")
+    for name, of_pairs in zip(("pair_density", "boundary_score"), (0, EVIDENCE.index("boundary")), strict=True):
+        means = [score.evidence[:, of_pairs].mean() if len(score.evidence) else np.nan for score in own]
+        videos[name] = pd.array(means, dtype="float64")
     videos["reject_reason"] = pd.array([score.reject_reason for score in own], dtype=object)
     videos["frame_rejects"] = [json.dumps(rejects.get(video_id, {})) for video_id in videos["video_id"]]
     # Baselines are compared with the anomaly score on the same videos.

@@ -1,11 +1,17 @@
-"""The section ``anomaly_model`` of params.yaml."""
+"""The sections ``anomaly_model`` and ``scoring`` of params.yaml."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stages.lib.anomaly.estimators import ESTIMATORS
 from stages.lib.settings import Count, Positive, Settings, name_in
+
+
+def _without_repetition(value: list[str]) -> list[str]:
+    if len(set(value)) < len(value):
+        raise ValueError("names the same evidence twice")
+    return value
 
 
 class AnomalyModelSettings(Settings):
@@ -26,3 +32,17 @@ class AnomalyModelSettings(Settings):
         description="`ocsvm`: upper bound of the share of training pairs called anomalous"
     )
     bottleneck: Count = Field(description="`autoencoder`: width of its middle")
+
+
+EVIDENCE = ("pairs", "classifier", "boundary")  # what a video's pairs say, in the order of its columns
+
+
+class ScoringSettings(Settings):
+    side: Literal["upper", "typical"] = Field(
+        description="of the density of pairs: `upper` calls unlikely pairs anomalous (the paper's), `typical` also "
+        "pairs that are likelier than real ones, as those of faces animated from a photo are"
+    )
+    combine: Annotated[list[Literal["classifier", "boundary"]], AfterValidator(_without_repetition)] = Field(
+        description="further evidence that is added, each in deviations from real videos': the `classifier`'s logit, "
+        "the `boundary` map; `[]`: the density alone (the paper's)"
+    )

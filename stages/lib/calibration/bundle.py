@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat, ValidationError
 
+from stages.lib.anomaly.settings import ScoringSettings
 from stages.lib.errors import InputError
 from stages.lib.faces.settings import BUILT_IN_LANDMARKS, FaceSettings
 from stages.lib.frames.settings import FrameSettings
@@ -54,6 +55,7 @@ class Calibration(Settings):
     frames: FrameSettings
     faces: FaceSettings
     pairs: PairSettings
+    scoring: ScoringSettings
     false_alarm_rate: Rate
     files: dict[str, str]
     trained_on: TrainedOn

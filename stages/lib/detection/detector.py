@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.anomaly.files import PAIR_MODEL, load_anomaly_models
+from stages.lib.anomaly.evidence import boundary_logit, pair_density, pair_evidence
+from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.anomaly.scoring import score_video
+from stages.lib.anomaly.settings import EVIDENCE
 from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, Calibration
 from stages.lib.detection.observation import Observation
 from stages.lib.detection.verdict import Verdict, decide
@@ -30,7 +32,8 @@ class Detector:
         self.calibration = calibration
         self._embed, self._device = embed, pick_device()
         self._backbone, self._architecture = load_backbone(folder / BACKBONE, self._device)
-        self._model = load_anomaly_models(folder / ANOMALY_MODEL)[PAIR_MODEL]
+        models = load_anomaly_models(folder / ANOMALY_MODEL)
+        self._model, self._reference = models.pairs, models.reference
         self._check_widths(folder / ANOMALY_MODEL)
 
     def _check_widths(self, path: Path) -> None:
@@ -55,12 +58,15 @@ class Detector:
         calibration, faces = self.calibration, observation.used
         times = np.array([face.time_s for face in faces])
         pairs = draw_pairs(times, calibration.pairs.per_video, calibration.pairs, calibration.seed)
-        fused = fuse(self._features(observation), pairs, calibration.fusion) if len(pairs) else np.empty((0, 0))
-        score = score_video(self._model, fused, len(faces), observation.extracted.reject_reason)
+        evidence = self._evidence(observation, pairs) if len(pairs) else np.empty((0, len(EVIDENCE)))
+        reject = observation.extracted.reject_reason
+        score = score_video(evidence, self._reference, calibration.scoring, len(faces), reject)
         return decide(observation, pairs, score, calibration, rate)
 
-    def _features(self, observation: Observation) -> Features:
+    def _evidence(self, observation: Observation, pairs: np.ndarray) -> np.ndarray:
         found = self._embed(self._backbone, observation.crops, self._architecture.input_size, self._device)
-        return Features(
-            found.embedding, found.logit, np.array([face.appearance for face in observation.used], np.float32)
-        )
+        appearance = np.array([face.appearance for face in observation.used], np.float32)
+        fused = fuse(Features(found.embedding, found.logit, appearance), pairs, self.calibration.fusion)
+        maps = found.boundary
+        boundary = None if maps is None else boundary_logit(maps.reshape(len(maps), -1))
+        return pair_evidence(pair_density(self._model, fused), found.logit, boundary, pairs)

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from stages.lib.anomaly.scoring import VideoScore
 from stages.lib.calibration.bundle import Calibration
@@ -63,7 +62,7 @@ def decide(
 
     ``pairs``: int64 (m, 2), rows of the faces used; ``score``: of :func:`stages.lib.anomaly.scoring.score_video`.
     """
-    verdict = Verdict(observation, CANNOT_TELL, score.reject_reason, score.anomaly_score)
+    verdict = Verdict(observation, CANNOT_TELL, score.reject_reason, score.anomaly_score, score.interval)
     verdict.notes = list(observation.notes)
     verdict.pairs = [Pair(int(a), int(b), float(value)) for (a, b), value in zip(pairs, score.pair_scores, strict=True)]
     if verdict.anomaly_score is not None:
@@ -75,10 +74,6 @@ def _place_among_reals(verdict: Verdict, score: float, calibration: Calibration,
     """Where a score stands among the validation reals, and how sure that is."""
     reals = np.array(calibration.validation.scores)
     limit = threshold(reals, rate)
-    if len(verdict.pairs) > 1:
-        of_pairs = [pair.anomaly_score for pair in verdict.pairs]
-        drawn = bootstrap((of_pairs,), np.mean, n_resamples=1000, method="percentile", rng=np.random.default_rng(0))
-        verdict.interval = (float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
     if calibration.face_px:
         width = float(np.median([face.box[2] for face in verdict.observation.used if face.box is not None]))
         least, greatest = calibration.face_px

@@ -1,4 +1,6 @@
-"""The detectors that are compared (section 4.2): DiffFake and its two baselines, on the same backbone."""
+"""The detectors that are compared (section 4.2): DiffFake, its two baselines, and what its score may be made of, all on
+the same backbone.
+"""
 
 from dataclasses import dataclass
 
@@ -20,9 +22,12 @@ class Detector:
 
 
 DIFFFAKE = Detector("difffake", "DiffFake", "anomaly_score", "pair", "anomaly_score")
+PAIR_DENSITY = Detector("pairs", "pair density", "pair_density")
+TYPICALITY = Detector("typicality", "typicality", "typicality")
+BOUNDARY = Detector("boundary", "boundary map", "boundary_score")
 SINGLE_FRAME = Detector("single_frame", "single frame", "single_frame_score", "frame", "single_frame_score")
 CLASSIFIER = Detector("classifier", "classifier", "classifier_logit", "frame", "classifier_logit")
-DETECTORS = (DIFFFAKE, SINGLE_FRAME, CLASSIFIER)
+DETECTORS = (DIFFFAKE, SINGLE_FRAME, CLASSIFIER, PAIR_DENSITY, TYPICALITY, BOUNDARY)
 # This project's answer: auc.json, the curves and the alarms are of it, and the others are compared with it.
 DEFAULT = DIFFFAKE
 
