@@ -8,17 +8,18 @@ import pyarrow as pa
 
 from stages.cli import parse_paths, run
 from stages.lib.datasets.folds import read_index
-from stages.lib.files import atomic_path, bank_file, keep_only
+from stages.lib.files import atomic_path, bank_file, keep_only, write_json
 from stages.lib.ledger import Ledger, recipe
+from stages.lib.photos.faces import photo_coverage
 from stages.lib.pseudo_fakes.making import synthesize_bank, training_photos, training_videos, with_donors
 from stages.lib.pseudo_fakes.sheet import fakes_sheet
 from stages.lib.runtime import map_videos
-from stages.lib.tables import FAKES, FAKES_TABLE, write_table
+from stages.lib.tables import FAKES, FAKES_TABLE, PHOTOS, PHOTOS_TABLE, read_table, write_table
 from stages.params import load_params
 
 
 def main() -> None:
-    paths = parse_paths(__doc__, "index", "faces", "photos", "ledger", "out", "sheet")
+    paths = parse_paths(__doc__, "index", "faces", "photos", "ledger", "out", "sheet", "coverage")
     params = load_params()
     settings = params.synthesis
     index = read_index(paths.index, params.cross_validation, is_training_dataset=True)
@@ -34,6 +35,8 @@ def main() -> None:
     with atomic_path(paths.out) as whole:
         unfinished.replace(whole)
     fakes_sheet(paths.sheet, sources, settings, params.seed)
+    tables = {table.parent.name: read_table(table, PHOTOS) for table in paths.photos.glob(f"*/{PHOTOS_TABLE}")}
+    write_json(paths.coverage, {name: photo_coverage(table) for name, table in tables.items()})
 
 
 if __name__ == "__main__":

@@ -61,9 +61,9 @@ def faces_file(folder: Path, video_id: str) -> Path:
     return folder / f"{video_id}.npy"
 
 
-def bank_file(folder: Path, video_id: str) -> Path:
-    """The array of a video's pseudo-fakes in ``data/fakes``."""
-    return folder / f"{video_id}.npy"
+def bank_file(folder: Path, source: str) -> Path:
+    """The array of a source's pseudo-fakes in ``data/fakes``."""
+    return folder / f"{source}.npy"
 
 
 def keep_only(folder: Path, kept: set[Path]) -> None:

@@ -13,7 +13,7 @@ def hull_mask(points: np.ndarray, side: int) -> np.ndarray:
 
 
 def resize(image: np.ndarray, side: int) -> np.ndarray:
-    """A square uint8 image (h, h, 3) as (side, side, 3): by area when it shrinks, linear when it grows."""
+    """A square uint8 image (h, h, …) as (side, side, …): by area when it shrinks, linear when it grows."""
     interpolation = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
     return image if image.shape[0] == side else cv2.resize(image, (side, side), interpolation=interpolation)
 

@@ -5,21 +5,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from stages.lib.files import bank_file, write_array
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.tables import FAKES
 
+HOW = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source", "donor": None, "rate_factor": None}
 
-def bank_of(folder: Path, split: str, n_videos: int = 2) -> FakeBank:
-    """Easy pseudo-fakes: a bright square on a dark noise."""
+
+def bank_of(folder: Path, split: str, n_videos: int = 2, n_photos: int = 0) -> FakeBank:
+    """Easy pseudo-fakes, six faces a source: a bright square on a dark noise, whose mask is soft at its border.
+
+    The sources are videos, and parts of a photo set.
+    """
     rng, rows = np.random.default_rng(len(split)), []
-    for v in range(n_videos):
-        array = rng.integers(0, 90, (6, 2, 2, 32, 32, 3), np.uint8)
-        array[:, :, 1, 10:20, 10:20] += 120
-        np.save(folder / f"{split}{v}.npy", array)
-        how = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source", "donor": None}
-        rows += [
-            {"video_id": f"{split}{v}", "split": split, "face_row": f, "variant": k, **how}
-            for f in range(6)
-            for k in range(2)
-        ]
+    mask = np.zeros((32, 32), np.uint8)
+    mask[9:21, 9:21], mask[10:20, 10:20] = 128, 255
+    sources = [(f"{split}{v}", True) for v in range(n_videos)] + [(f"photos/{v}", False) for v in range(n_photos)]
+    for source, is_video in sources:
+        face = rng.integers(0, 90, (6, 2, 32, 32, 3), np.uint8)
+        array = np.concatenate([face, face, np.broadcast_to(mask[..., None], (6, 2, 32, 32, 1))], axis=-1)
+        array[:, :, 10:20, 10:20, 3:6] += 120
+        write_array(bank_file(folder, source), array)
+        of = {"source": source, "is_video": is_video, "split": split} | HOW
+        rows += [of | {"face_row": f, "variant": k} for f in range(6) for k in range(2)]
     return FakeBank(folder, pa.Table.from_pylist(rows, schema=FAKES), split)

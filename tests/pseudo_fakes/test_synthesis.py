@@ -2,21 +2,23 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from stages.lib.faces.landmarks import canonical_face
+from stages.lib.images import hull_mask
 from stages.lib.pseudo_fakes import synthesis
-from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.synthesis import (
     Donor,
+    Forgery,
     align_donor,
     blend,
+    blended,
     deform_mask,
     downscale,
     jitter_affine,
     match_colour,
     sharpen,
     shift_colour,
-    synthesize,
 )
 
 LANDMARKS = canonical_face() * 60 + (112, 90)
@@ -27,11 +29,15 @@ def _face(seed: int = 0) -> np.ndarray:
     return cv2.resize(noise, (224, 224), interpolation=cv2.INTER_CUBIC)
 
 
-EVEN = dict.fromkeys(SCHEMES, 1.0)
+MASK = hull_mask(LANDMARKS, 224)
+
+
+def _blended(seed: int) -> Forgery:
+    return blended(_face(), LANDMARKS, MASK, np.random.default_rng(seed), None)
 
 
 def test_deformed_masks_vary_and_stay_between_0_and_1():
-    mask, rng = SCHEMES["global"].mask(LANDMARKS, 224), np.random.default_rng(0)
+    mask, rng = MASK, np.random.default_rng(0)
     made = [deform_mask(mask, rng) for _ in range(20)]
     for deformed in made:
         assert deformed.dtype == np.float32
@@ -96,35 +102,23 @@ def test_colour_shifts_of_grey_stay_in_the_papers_ranges():
     assert len(np.unique(values, axis=0)) > 300
 
 
-def test_the_real_differs_from_the_fake_only_under_the_mask():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        made = synthesize(_face(), LANDMARKS, rng, EVEN, degrade=False)
-        difference = np.abs(made.real.astype(int) - made.fake).max(axis=2)
-        assert difference[made.mask == 0].max() <= 1
-        assert difference.max() > 1
+def test_the_mask_is_as_strong_as_the_blend():
+    for seed in range(20):
+        made = _blended(seed)
+        assert made.mask.max() == pytest.approx(made.blend_ratio, abs=0.1)
 
 
-def test_synthesis_is_seeded_and_takes_every_scheme_and_both_sides():
-    def made(seed: int) -> list:
-        rng = np.random.default_rng(seed)
-        return [synthesize(_face(), LANDMARKS, rng, EVEN, degrade=True) for _ in range(60)]
-
-    first, again, other = made(0), made(0), made(1)
-    assert all(
-        np.array_equal(a.fake, b.fake) and np.array_equal(a.real, b.real) for a, b in zip(first, again, strict=True)
-    )
-    assert not any(np.array_equal(a.fake, b.fake) for a, b in zip(first, other, strict=True))
-    assert {m.scheme for m in first} == set(SCHEMES)
-    assert {m.transformed for m in first} == {"source", "target"}
-    assert {m.blend_ratio for m in first} == set(synthesis.BLEND_RATIOS)
+def test_every_strength_is_drawn():
+    assert {_blended(seed).blend_ratio for seed in range(60)} == {0.25, 0.5, 0.75, 1.0}
 
 
-def test_schemes_are_drawn_by_their_weights():
-    rng = np.random.default_rng(0)
-    drawn = [synthesize(_face(), LANDMARKS, rng, {"eyes": 3.0, "mouth": 1.0}, degrade=False).scheme for _ in range(300)]
-    assert set(drawn) == {"eyes", "mouth"}
-    assert 0.67 < drawn.count("eyes") / 300 < 0.83
+def test_source_and_target_are_transformed():
+    assert {_blended(seed).transformed for seed in range(20)} == {"source", "target"}
+
+
+def test_a_transformed_source_leaves_the_real_face_as_it_was():
+    sources = [made for made in map(_blended, range(20)) if made.transformed == "source"]
+    assert all(np.array_equal(made.real, _face()) for made in sources)
 
 
 def test_a_donors_landmarks_are_laid_on_the_targets():
@@ -132,12 +126,12 @@ def test_a_donors_landmarks_are_laid_on_the_targets():
     turned = LANDMARKS @ turn[:, :2].T + turn[:, 2]
     donor = Donor(cv2.warpAffine(face, turn, (224, 224)), turned)
     aligned = align_donor(donor, LANDMARKS, 224)
-    inside = SCHEMES["global"].mask(LANDMARKS, 224) > 0
+    inside = MASK > 0
     assert np.abs(aligned[inside].astype(int) - face[inside]).mean() < 3
 
 
 def test_matched_colour_has_the_targets_mean_and_deviation_in_the_mask():
-    rng, mask = np.random.default_rng(0), SCHEMES["global"].mask(LANDMARKS, 224)
+    rng, mask = np.random.default_rng(0), MASK
     source, target = (
         rng.normal(mean, spread, (224, 224, 3)).clip(0, 255).astype(np.uint8) for mean, spread in ((90, 9), (150, 15))
     )
@@ -147,13 +141,12 @@ def test_matched_colour_has_the_targets_mean_and_deviation_in_the_mask():
     np.testing.assert_allclose(lab[0].std(axis=0), lab[1].std(axis=0), rtol=0.15)
 
 
-def test_with_a_donor_the_fake_holds_the_donors_face_and_the_real_does_not():
-    rng, donor = np.random.default_rng(0), Donor(np.full((224, 224, 3), (250, 20, 20), np.uint8), LANDMARKS)
+def test_with_a_donor_the_fake_holds_the_donors_face():
+    donor = Donor(np.full((224, 224, 3), (250, 20, 20), np.uint8), LANDMARKS)
     face = np.full((224, 224, 3), 100, np.uint8)
     redder = 0
-    for _ in range(40):
-        made = synthesize(face, LANDMARKS, rng, {"global": 1.0}, degrade=False, donor=donor)
+    for seed in range(40):
+        made = blended(face, LANDMARKS, MASK, np.random.default_rng(seed), donor)
         excess = [image[112, 112, 0].astype(int) - image[112, 112, 1] for image in (made.real, made.fake)]
-        assert np.abs(made.real.astype(int) - made.fake)[made.mask == 0].max() <= 1
         redder += excess[1] > excess[0] + 20
     assert redder >= 12  # colour is matched half of the time

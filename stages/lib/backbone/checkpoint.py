@@ -57,7 +57,9 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave; losses are mean binary cross-entropies (equation 2)."""
+    """What one epoch gave. Losses are mean binary cross-entropies (equation 2); ``train_loss`` includes the boundary
+    map's, weighted, and the validation's figures are of the averaged weights where ``train.average`` says so.
+    """
 
     number: int
     train_loss: float

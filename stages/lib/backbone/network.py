@@ -65,6 +65,11 @@ def create_network(name: str, input_size: int, pretrained: bool = False) -> torc
     return timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
 
 
+def takes_one_size(model: torch.nn.Module) -> bool:
+    """Whether a timm network takes images of the one size that it was made for (most ViTs do)."""
+    return bool(cast(Any, model).pretrained_cfg.get("fixed_input_size"))
+
+
 BOUNDARY_STRIDE = 16  # px of the input for each cell of the boundary map
 _BOUNDARY_WIDTH = 64
 
@@ -95,8 +100,8 @@ def add_boundary_head(model: torch.nn.Module, name: str) -> None:
 
     Raises :class:`InputError` for a network that has no features at stride 16, or doesn't give them.
     """
-    stages = getattr(model, "feature_info", [])
-    fitting = [at for at, stage in enumerate(stages) if stage["reduction"] == BOUNDARY_STRIDE]
+    stages = getattr(model, "feature_info", None) or []
+    fitting = [at for at, stage in enumerate(stages) if stage.get("reduction") == BOUNDARY_STRIDE]
     if not fitting or not hasattr(model, "forward_intermediates"):
         raise InputError(
             f"train.boundary is above 0, but {name} has no features at stride {BOUNDARY_STRIDE}; set it to 0, or "
@@ -119,7 +124,7 @@ def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[
     """A timm network with one output, weights as ``backbone.weights`` says: ``none``, ``hub``, a package or a file.
 
     ``boundary``: give it a boundary map as well. Raises :class:`InputError` for an unknown name, a hub that cannot be
-    reached, a package that isn't installed, and weights that do not fit.
+    reached, a package that isn't installed, weights that do not fit, and a boundary map that the network can't have.
     """
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
@@ -138,9 +143,14 @@ def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[
         state, origin = _read_file(Path(settings.weights), settings.name)
         _adopt(model, state, settings.weights)
     set_normalization(model, origin)
+    size = settings.input_size
+    if boundary and size % BOUNDARY_STRIDE:
+        raise InputError(
+            f"train.boundary is above 0, but backbone.input_size is {size}; set it to a multiple of "
+            f"{BOUNDARY_STRIDE}, for a cell for each {BOUNDARY_STRIDE} px"
+        )
     if boundary:
         add_boundary_head(model, settings.name)
-    size = settings.input_size
     return model, Architecture(settings.name, size, cast(Any, model).head_hidden_size, boundary, origin)
 
 

@@ -5,7 +5,7 @@ kept.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_l
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, TrainingState
-from stages.lib.backbone.network import classifier_of, forward, prepare
+from stages.lib.backbone.network import classifier_of, forward, prepare, takes_one_size
 from stages.lib.backbone.sam import SharpnessAwareStep
 from stages.lib.backbone.settings import TrainingSettings
 from stages.lib.errors import InputError
@@ -45,8 +45,7 @@ def set_trainable(model: torch.nn.Module, tune: str) -> list[torch.nn.Parameter]
 
     ``all``; ``norm``: normalisation layers and the heads (classifier and boundary map); ``head``: the heads alone.
     """
-    heads = [classifier_of(model), *([model.boundary_head] if hasattr(model, "boundary_head") else [])]
-    head = [parameter for one in heads for parameter in cast(torch.nn.Module, one).parameters()]
+    head = [parameter for one in _heads(model) for parameter in one.parameters()]
     norms = [p for module in model.modules() if _is_norm(module) for p in module.parameters(recurse=False)]
     chosen = {"all": list(model.parameters()), "norm": [*norms, *head], "head": head}[tune]
     for parameter in model.parameters():
@@ -56,17 +55,21 @@ def set_trainable(model: torch.nn.Module, tune: str) -> list[torch.nn.Parameter]
     return chosen
 
 
+def _heads(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The classifier, and the boundary map's head where there is one."""
+    return [classifier_of(model), *([cast(Any, model).boundary_head] if hasattr(model, "boundary_head") else [])]
+
+
 def _is_norm(module: torch.nn.Module) -> bool:
     """Whether a module normalises: BatchNorm, LayerNorm, GroupNorm and timm's kinds of them (all named so)."""
     return "norm" in type(module).__name__.lower()
 
 
 def _train_mode(model: torch.nn.Module, tune: str) -> None:
-    """Training mode; with ``head`` only of the classifier, so that the statistics of the frozen rest stay as they
-    are.
-    """
+    """Training mode; with ``head`` only of the heads, so that the statistics of the frozen rest stay as they are."""
     model.train(tune != "head")
-    classifier_of(model).train()
+    for head in _heads(model):
+        head.train()
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
@@ -90,7 +93,8 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: TrainingSettings)
 class Batch:
     """n real faces, then their pseudo-fakes in the same order.
 
-    ``images``: 2n arrays, RGB uint8 (s, s, 3); ``boundary``: float32 (n, s, s), where each pseudo-fake has a boundary.
+    ``images``: 2n arrays, RGB uint8 (s, s, 3); ``boundary``: float32 (n, s, s) in [0, 1], where each pseudo-fake has a
+    boundary (:func:`boundary_of`).
     """
 
     images: list[np.ndarray]
@@ -106,40 +110,40 @@ def training_batch(
     rng: np.random.Generator,
     augment: bool = True,
 ) -> Batch:
-    """The faces with a pseudo-fake each, ``input_size`` px, or patches of ``train.patch``; each pair is changed alike.
+    """The faces with a pseudo-fake each, ``input_size`` px, or patches of ``train.patch`` px; a pair is changed alike.
 
-    It is cut and flipped, and recoloured where ``train.augment`` says so. Without ``augment`` it is cut alone, for
-    validation.
+    Patches are cut in any case, and images flipped with ``augment`` (training, not validation). ``train.augment`` also
+    cuts whole faces, scales patches and recolours.
     """
     reals, fakes, boundaries = [], [], []
     for face, variant in zip(faces, variants, strict=True):
         stored = bank.face(face, variant)
-        pair = [np.ascontiguousarray(part) for part in (stored[..., :3], stored[..., 3:6], stored[..., 6])]
-        pair = [resize(part, input_size) for part in pair]
+        parts = [np.ascontiguousarray(part) for part in (stored[..., :3], stored[..., 3:6], stored[..., 6])]
+        parts = [resize(part, input_size) for part in parts]
         changed = augment and settings.augment
         if settings.patch:
-            pair = patch_alike(pair, pair[2], settings.patch, rng.uniform(*SCALES) if changed else 1.0, rng)
+            parts = patch_alike(parts, parts[2], settings.patch, rng.uniform(*SCALES) if changed else 1.0, rng)
         elif changed:
-            pair = [resize(np.ascontiguousarray(part), input_size) for part in crop_alike(pair, rng)]
-        pair = flip_alike(pair, rng) if augment else pair
-        real, fake = recolour_alike(pair[:2], rng) if changed else pair[:2]
+            parts = [resize(np.ascontiguousarray(part), input_size) for part in crop_alike(parts, rng)]
+        parts = flip_alike(parts, rng) if augment else parts
+        real, fake = recolour_alike(parts[:2], rng) if changed else parts[:2]
         reals.append(real)
         fakes.append(fake)
-        boundaries.append(boundary_of(pair[2].astype(np.float32) / 255))
+        boundaries.append(boundary_of(parts[2].astype(np.float32) / 255))
     return Batch(reals + fakes, np.stack(boundaries))
 
 
 def shown_faces(bank: FakeBank, photo_share: float, rng: np.random.Generator) -> np.ndarray:
     """The faces of an epoch in random order: every video's once, and as many photos as make up their share.
 
-    Photos are drawn without repetition as far as there are enough. A bank without videos or without photos gives what
-    it has.
+    Photos are drawn without repetition as far as there are enough. A share of 1 is all photos, once and alone; a bank
+    without videos or without photos gives what it has.
     """
     videos, photos = np.flatnonzero(bank.is_video), np.flatnonzero(~bank.is_video)
-    if not len(photos) or not photo_share:
-        return rng.permutation(videos)
-    if not len(videos) or photo_share == 1:
-        return rng.permutation(photos)
+    if not len(videos) or not len(photos):
+        return rng.permutation(len(bank))
+    if photo_share in (0, 1):
+        return rng.permutation(photos if photo_share else videos)
     wanted = round(len(videos) * photo_share / (1 - photo_share))
     times = -(-wanted // len(photos))
     drawn = np.concatenate([rng.permutation(photos) for _ in range(times)])[:wanted]
@@ -163,6 +167,12 @@ class Trainer:
         seed: int,
         device: str,
     ) -> None:
+        """Raises :class:`InputError` for patches of a size that the network doesn't take."""
+        if settings.patch not in (0, input_size) and takes_one_size(model):
+            raise InputError(
+                f"train.patch is {settings.patch}, but the network takes images of {input_size} px alone; set it to 0, "
+                "or backbone.name to a convolutional network"
+            )
         self.model, self._input_size, self._settings, self._seed = model, input_size, settings, seed
         self._train_bank, self._val_bank = train_bank, val_bank
         self._device = torch.device(device)
@@ -203,9 +213,9 @@ class Trainer:
         if state.best.val_auc < NEAR_CHANCE:
             warnings.warn(
                 "the backbone hardly tells validation reals from their pseudo-fakes (best AUC "
-                f"{state.best.val_auc:.3f}, "
-                "chance is 0.5). Every score after this means little. Train longer (train.epochs), on more people, "
-                "from pretrained weights (backbone.weights), or look at metrics/pseudo_fakes.png",
+                f"{state.best.val_auc:.3f}, chance is 0.5). Every score after this means little. Train longer "
+                "(train.epochs), on more people, from pretrained weights (backbone.weights), or look at "
+                "metrics/pseudo_fakes.png",
                 stacklevel=2,
             )
         return state.best
@@ -241,8 +251,9 @@ class Trainer:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
                 found = forward(self.model, x)
             of_class = binary_cross_entropy_with_logits(found.logit.float(), label)
-            if found.boundary is None or not weight:
+            if not weight:
                 return of_class
+            assert found.boundary is not None  # build_backbone gave the network its head
             cells = adaptive_avg_pool2d(boundary[:, None], found.boundary.shape[-1])[:, 0]
             target = torch.cat([torch.zeros_like(cells), cells])  # a real face has none
             return of_class + weight * binary_cross_entropy_with_logits(found.boundary.float(), target)

@@ -11,7 +11,7 @@ from stages.lib.images import encode_jpeg
 
 MIN_CROP = 0.8  # of the side
 GAIN, CHANNEL_GAIN, BIAS, GAMMA = (0.8, 1.25), (0.9, 1.1), (-20.0, 20.0), (0.7, 1.4)
-_COARSE = 8  # px: the grid on which a patch's place is drawn
+_COARSE = 8  # px, about: the grid on which a patch's place is drawn
 GREY = 0.15  # how often colour is taken away
 
 
@@ -76,19 +76,18 @@ def patch_alike(
     any change unlikely.
     """
     side = mask.shape[0]
-    part = min(round(patch / scale), side)
-    changed = cv2.resize(mask, (side // _COARSE, side // _COARSE), interpolation=cv2.INTER_AREA) / 255
-    reach = max(part // (2 * _COARSE), 1)
+    part, cells = min(round(patch / scale), side), side // _COARSE
+    changed = cv2.resize(mask, (cells, cells), interpolation=cv2.INTER_AREA) / 255
+    reach = 2 * (part // (4 * _COARSE)) + 1  # odd, else the weights would be shifted
     weight = cv2.blur(boundary_of(changed) + 0.2 * changed + 1e-3, (reach, reach)) ** 2
     # The middle of the patch must lie so that the whole of it is inside.
-    low, high = part / 2 / _COARSE, (side - part / 2) / _COARSE
-    middles = np.arange(len(weight)) + 0.5
-    allowed = (middles >= low) & (middles <= high)
+    middles = (np.arange(cells) + 0.5) * side / cells
+    allowed = (middles >= part / 2) & (middles <= side - part / 2)
     weight = weight * allowed[:, None] * allowed[None, :]
-    if not weight.any():
-        weight[len(weight) // 2, len(weight) // 2] = 1.0
-    row, column = np.divmod(rng.choice(weight.size, p=weight.ravel() / weight.sum()), len(weight))
-    top, left = (int(np.clip(round((at + 0.5) * _COARSE - part / 2), 0, side - part)) for at in (row, column))
+    if not weight.any():  # hardly smaller than the image
+        weight[cells // 2, cells // 2] = 1.0
+    at = np.divmod(rng.choice(weight.size, p=weight.ravel() / weight.sum()), cells)
+    top, left = (int(np.clip(round(middles[cell] - part / 2), 0, side - part)) for cell in at)
     parts = [image[top : top + part, left : left + part] for image in images]
     interpolation = cv2.INTER_AREA if part > patch else (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[int(rng.integers(2))]
     return [one if part == patch else cv2.resize(one, (patch, patch), interpolation=interpolation) for one in parts]

@@ -32,12 +32,12 @@ class FakeBank:
         self.is_video = faces["is_video"].to_numpy()
         sources, self._source = np.unique(faces["source"].to_numpy(), return_inverse=True)
         self._row = faces["face_row"].to_numpy()
-        self._arrays = [np.load(bank_file(folder, source), mmap_mode="r") for source in sources]
+        self._files = [bank_file(folder, source) for source in sources]
 
     def __len__(self) -> int:
         return len(self._row)
 
     def face(self, face: int, variant: int) -> np.ndarray:
         """One face with a pseudo-fake, uint8 (size, size, 7): the real face, the pseudo-fake, the mask."""
-        result: np.ndarray = self._arrays[self._source[face]][self._row[face], variant]
-        return result
+        # Mapped anew each time (under 1 ms): kept open, many sources' files would be more than a process may have.
+        return np.array(np.load(self._files[self._source[face]], mmap_mode="r")[self._row[face], variant])

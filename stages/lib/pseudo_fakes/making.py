@@ -41,20 +41,16 @@ _POSE = [0, 8, 16, 17, 26, 30, 36, 45, 48, 54, 62, 66]  # jaw, brows, nose, eyes
 class Source(Video):
     """Real faces that pseudo-fakes are made of: those of a video, or of a part of a photo set.
 
-    ``faces``: the file of the crops; ``landmarks``: float64 (n, 68, 2) by row of that file, in pixels of the crop.
-    ``person``: who is in a video; empty for photos, which show many. ``donors``: the sources whose faces may be put in.
+    ``faces``: the file of the crops; by row of that file, ``landmarks``: float64 (n, 68, 2), in pixels of the crop, and
+    ``people``: str (n,), who it is, in a video always the same. ``donors``: the sources whose faces may be put in.
     """
 
     split: str
-    person: str
+    is_video: bool
+    people: np.ndarray
     faces: Path
     landmarks: np.ndarray
     donors: tuple["Source", ...] = ()
-
-    @property
-    def is_video(self) -> bool:
-        """Whether the faces are frames of one video."""
-        return self.person != ""
 
     @property
     def runs(self) -> list[np.ndarray]:
@@ -80,8 +76,8 @@ def training_videos(index: pd.DataFrame, faces: Path) -> list[Source]:
         if video_id in counts:
             own = table.slice(int(first[video_id]), counts[video_id]).sort_by("face_row")
             file = faces_file(faces, video_id)
-            person = identity or video_id
-            videos.append(Source(f"videos/{video_id}", fingerprint(file), split, person, file, landmarks_of(own)))
+            people = np.full(len(own), identity or video_id)
+            videos.append(Source(f"videos/{video_id}", fingerprint(file), split, True, people, file, landmarks_of(own)))
     for split in ("train", "val"):
         if not any(video.split == split for video in videos):
             raise InputError(
@@ -92,24 +88,29 @@ def training_videos(index: pd.DataFrame, faces: Path) -> list[Source]:
 
 
 def training_photos(folder: Path) -> list[Source]:
-    """The photo sets of ``data/photos``, in parts as they are stored; all of them serve to train."""
+    """The photo sets of ``data/photos``, in parts as they are stored; all of them serve to train.
+
+    Two sets' people are never one.
+    """
     parts = []
     for table in sorted(folder.glob(f"*/{PHOTOS_TABLE}")):
-        photos = read_table(table, PHOTOS, ["shard", "row", "landmarks"])
+        photos = read_table(table, PHOTOS, ["person", "shard", "row", "landmarks"])
         photos = photos.filter(pc.is_valid(photos["row"]))
         for shard in pc.unique(photos["shard"]).to_pylist():
             own = photos.filter(pc.equal(photos["shard"], shard)).sort_by("row")
             file = shard_file(table.parent, shard)
             name = f"photos/{table.parent.name}/{shard}"
-            parts.append(Source(name, fingerprint(file), "train", "", file, landmarks_of(own)))
+            people = np.array([f"{table.parent.name}/{person}" for person in own["person"].to_pylist()])
+            parts.append(Source(name, fingerprint(file), "train", False, people, file, landmarks_of(own)))
     return parts
 
 
 def with_donors(sources: Sequence[Source]) -> list[Source]:
-    """The sources, each with its donors: a few sources of other people of the same split.
+    """The sources, each with its donors: a few sources of the same split that show somebody else.
 
-    They are those with the lowest hash beside this source's name, so an added one takes few others' places. What the
-    source is made from is then its own faces and landmarks and its donors'.
+    They are those with the lowest hash beside this source's name, so an added one takes few others' places. A part of a
+    photo set may be a donor of its own. What the source is made from is then its own faces, people and landmarks and
+    its donors'.
     """
     return [_with_donors(source, sources) for source in sources]
 
@@ -118,11 +119,13 @@ def _with_donors(source: Source, sources: Sequence[Source]) -> Source:
     def rank(other: Source) -> bytes:
         return hashlib.blake2b(f"{source.video_id}\0{other.video_id}".encode(), digest_size=8).digest()
 
-    others = [one for one in sources if one.split == source.split and (not one.is_video or one.person != source.person)]
+    own = set(source.people)
+    others = [one for one in sources if one.split == source.split and len(own | set(one.people)) > 1]
     donors = tuple(sorted(others, key=rank)[:_DONORS])
     digest = hashlib.blake2b(source.split.encode(), digest_size=16)
     for one in (source, *donors):
         digest.update(f"{one.video_id}\0{one.made_from}".encode())
+        digest.update("\0".join(one.people).encode())
         digest.update(one.landmarks.tobytes())
     return replace(source, made_from=digest.hexdigest(), donors=donors)
 
@@ -136,14 +139,18 @@ def _pose(landmarks: np.ndarray) -> np.ndarray:
     return result
 
 
-def choose_donor(landmarks: np.ndarray, donors: Sequence[Source], rng: np.random.Generator) -> tuple[int, np.ndarray]:
+def choose_donor(
+    landmarks: np.ndarray, person: str, donors: Sequence[Source], rng: np.random.Generator
+) -> tuple[int, np.ndarray] | None:
     """Whose face goes onto a run of faces, landmarks (k, 68, 2): which of ``donors``, and which of its rows (k,).
 
     It is the one of the nearest pose among some that are drawn: a photo for the whole run, or a video, of which
-    whichever frame suits each face.
+    whichever frame suits each face. Never of the ``person`` whose faces they are; None where there is nobody else.
     """
-    whose = np.repeat(np.arange(len(donors)), [len(donor.landmarks) for donor in donors])
-    rows = np.concatenate([np.arange(len(donor.landmarks)) for donor in donors])
+    others = [np.flatnonzero(donor.people != person) for donor in donors]
+    if not any(map(len, others)):
+        return None
+    whose, rows = np.repeat(np.arange(len(donors)), [len(own) for own in others]), np.concatenate(others)
     drawn = rng.choice(len(rows), min(_LOOKED_THROUGH, len(rows)), replace=False)
     poses = _pose(np.stack([donors[whose[at]].landmarks[rows[at]] for at in drawn]))
     nearest = drawn[_distances(_pose(landmarks), poses).mean(axis=0).argmin()]
@@ -180,14 +187,17 @@ def forge_run(
 ) -> ForgedRun:
     """Forge a run of faces, RGB uint8 (k, h, h, 3), alike: one scheme, mask, colour, strength and compression.
 
-    What is drawn depends on neither the faces nor their number, and each frame's forgery draws the same. ``donors``:
-    one for each face. ``is_video``: the run is compressed as the video it is; a photo as a still.
+    Each frame's forgery draws the same; only the camera's noise is another in each, the same on a real face and its
+    pseudo-fake. What is taken from ``rng`` depends on neither the faces nor their number. ``donors``: one for each
+    face, or None throughout. ``is_video``: the run is compressed as the video it is; a photo as a still.
     """
+    rng = np.random.default_rng(rng.integers(2**63))  # of its own, since there is as much noise as there are frames
     weights = np.array(list(settings.schemes.values()), float)
     scheme = str(rng.choice(list(settings.schemes), p=weights / weights.sum()))
     draws, degradation = int(rng.integers(2**63)), draw_degradation(rng)
     compressed = rng.random() < COMPRESSED
     factor = int(rng.integers(settings.crf[0], settings.crf[1] + 1)) if settings.crf and compressed else None
+    still = (int(rng.integers(1, _LONGEST_STILL + 1)), rng.normal(0, _DRIFT, 2))
     forge = SCHEMES[scheme].forge
     made = [
         forge(face, points, np.random.default_rng(draws), donor)
@@ -198,24 +208,24 @@ def forge_run(
         pairs = [degradation.apply(pair, rng) for pair in pairs]
     both = np.stack(pairs, axis=1)
     if factor is not None:
-        still = None if is_video else (int(rng.integers(1, _LONGEST_STILL + 1)), rng.normal(0, _DRIFT, 2))
-        both = np.stack([_compressed(run, factor, still) for run in both])
+        both = np.stack([through_x264(run, factor) if is_video else _as_still(run, factor, *still) for run in both])
     masks = np.stack([np.round(255 * one.mask).astype(np.uint8) for one in made])
     images = np.concatenate([both[0], both[1], masks[..., None]], axis=3)
     return ForgedRun(images, scheme, made[0].blend_ratio, made[0].transformed, factor)
 
 
-def _compressed(run: np.ndarray, factor: int, still: tuple[int, np.ndarray] | None) -> np.ndarray:
-    """A run (k, h, h, 3) through x264; a photo as the last frame of a still of ``still``: (frames, motion in px)."""
-    if still is None:
-        return through_x264(run, factor)
-    frames, motion = still
-    side = run.shape[1]
-    moved = []
-    for back in range(frames - 1, 0, -1):
-        matrix = np.array([[1, 0, back * motion[0]], [0, 1, back * motion[1]]], np.float64)
-        moved.append(cv2.warpAffine(run[0], matrix, (side, side), borderMode=cv2.BORDER_REPLICATE))
-    return through_x264(np.stack([*moved, run[0]]), factor)[-1:]
+def _as_still(photo: np.ndarray, factor: int, frames: int, motion: np.ndarray) -> np.ndarray:
+    """A photo (1, h, h, 3) as x264 leaves the last frame of a still: it has moved by ``motion`` px from each frame to
+    the next.
+    """
+    side = photo.shape[1]
+    run = [
+        cv2.warpAffine(
+            photo[0], np.column_stack([np.eye(2), back * motion]), (side, side), borderMode=cv2.BORDER_REPLICATE
+        )
+        for back in range(frames - 1, 0, -1)
+    ]
+    return through_x264(np.stack([*run, photo[0]]), factor)[-1:]
 
 
 def synthesize_bank(bank: Path, settings: SynthesisSettings, seed: int, source: Source) -> pa.Table:
@@ -232,17 +242,19 @@ def synthesize_bank(bank: Path, settings: SynthesisSettings, seed: int, source: 
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         for run in source.runs:
             for variant in range(settings.variants):
+                landmarks, person = source.landmarks[run], source.people[run[0]]
                 donors: list[Donor | None] = [None] * len(run)
                 name = None
-                if source.donors and rng.random() < settings.donors:
-                    chosen, suited = choose_donor(source.landmarks[run], source.donors, rng)
-                    donor, name = source.donors[chosen], source.donors[chosen].video_id
-                    donors = [Donor(np.asarray(donor_crops[chosen][row]), donor.landmarks[row]) for row in suited]
-                faces = np.asarray(crops[run])
-                made = forge_run(faces, source.landmarks[run], settings, rng, donors, source.is_video)
+                wanted = rng.random() < settings.donors
+                if wanted and (chosen := choose_donor(landmarks, person, source.donors, rng)) is not None:
+                    at, suited = chosen
+                    donor, name = source.donors[at], source.donors[at].video_id
+                    donors = [Donor(np.asarray(donor_crops[at][row]), donor.landmarks[row]) for row in suited]
+                made = forge_run(np.asarray(crops[run]), landmarks, settings, rng, donors, source.is_video)
                 array[run, variant] = made.images
                 how = {"scheme": made.scheme, "blend_ratio": made.blend_ratio, "transformed": made.transformed}
-                how |= {"rate_factor": made.rate_factor, "donor": name, "variant": variant}
+                how |= {"rate_factor": made.rate_factor, "variant": variant}
+                how |= {"donor": None if SCHEMES[made.scheme].own_face else name}
                 of = {"source": source.video_id, "split": source.split, "is_video": source.is_video}
                 rows += [of | how | {"face_row": int(row)} for row in run]
         array.flush()

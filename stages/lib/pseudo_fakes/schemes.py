@@ -19,11 +19,15 @@ Forge = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", "Donor | No
 
 @dataclass(frozen=True)
 class Scheme:
-    """A kind of pseudo-fake: ``forge`` makes one; ``family`` is the kind of genuine fake that it stands for."""
+    """A kind of pseudo-fake: ``forge`` makes one; ``family`` is the kind of genuine fake that it stands for.
+
+    ``own_face``: whether it redraws the face itself, and has no use for a donor.
+    """
 
     forge: Forge
     family: str
     description: str
+    own_face: bool = False
 
 
 def hull_of(*points: int) -> Forge:
@@ -66,5 +70,5 @@ SCHEMES: dict[str, Scheme] = {
     "jawline": Scheme(hull_of(*range(17), 30, 33), "other", "a blend from ear to ear below the nose (the paper's)"),
     "swap": Scheme(_tool("swap"), "swap", "a face swap: aligned, its colours matched, resynthesised, softly pasted"),
     "lips": Scheme(_tool("lips"), "lips", "mouth and chin redrawn under a small soft mask"),
-    "animated": Scheme(_tool("animated"), "animated", "head or whole picture bent smoothly and redrawn"),
+    "animated": Scheme(_tool("animated"), "animated", "head or whole picture bent smoothly and redrawn", own_face=True),
 }

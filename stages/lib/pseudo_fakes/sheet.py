@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from stages.lib.figures import plt, save_png
-from stages.lib.pseudo_fakes.making import Source, forge_run
+from stages.lib.pseudo_fakes.making import Source, choose_donor, forge_run
+from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.pseudo_fakes.synthesis import Donor
 from stages.lib.seeding import video_rng
@@ -19,15 +20,14 @@ def _with_landmarks(face: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return face
 
 
-def _middle_face(source: Source) -> Donor:
-    middle = len(source.landmarks) // 2
-    return Donor(np.array(np.load(source.faces, mmap_mode="r")[middle]), source.landmarks[middle])
+def _face(source: Source, row: int) -> Donor:
+    return Donor(np.array(np.load(source.faces, mmap_mode="r")[row]), source.landmarks[row])
 
 
 def fakes_sheet(path: Path, sources: list[Source], settings: SynthesisSettings, seed: int) -> None:
     """The paper's figure 3 from this dataset: a row per scheme with face, landmarks, mask, real and pseudo-fake.
 
-    The first donor of a source gives one more column; faces are taken across people.
+    A donor of the face gives one more column; faces are taken across people.
     """
     titles = ["face", "landmarks", "mask", "real, as trained on", "pseudo-fake"]
     titles += ["with a donor's face"] if any(source.donors for source in sources) else []
@@ -36,7 +36,8 @@ def fakes_sheet(path: Path, sources: list[Source], settings: SynthesisSettings, 
     rng = video_rng(seed, "", "sheet")
     for row, scheme in enumerate(settings.schemes):
         source = sources[row * len(sources) // len(settings.schemes)]
-        face, only = _middle_face(source), settings.model_copy(update={"schemes": {scheme: 1.0}})
+        middle = len(source.landmarks) // 2
+        face, only = _face(source, middle), settings.model_copy(update={"schemes": {scheme: 1.0}})
 
         def forged(donor: Donor | None, face: Donor = face, only: SynthesisSettings = only) -> np.ndarray:
             run = forge_run(face.face[None], face.landmarks[None], only, rng, [donor], is_video=False)
@@ -45,14 +46,16 @@ def fakes_sheet(path: Path, sources: list[Source], settings: SynthesisSettings, 
 
         made = forged(None)
         images = [face.face, _with_landmarks(face.face, face.landmarks), made[..., 6], made[..., :3], made[..., 3:6]]
-        if source.donors:
-            images.append(forged(_middle_face(source.donors[0]))[..., 3:6])
+        chosen = choose_donor(face.landmarks[None], source.people[middle], source.donors, rng)
+        if chosen is not None and not SCHEMES[scheme].own_face:
+            whose, rows = chosen
+            images.append(forged(_face(source.donors[whose], rows[0]))[..., 3:6])
         for axis, title in zip(axes[row], titles, strict=True):
             axis.set_xticks([])
             axis.set_yticks([])
             if row == 0:
                 axis.set_title(title)
-        for axis, image in zip(axes[row], images, strict=False):  # a lone person has no donor
+        for axis, image in zip(axes[row], images, strict=False):  # not each has a donor
             axis.imshow(image, cmap="gray", vmin=0, vmax=255)
         axes[row, 0].set_ylabel(scheme)
     save_png(figure, path, dpi=60)
