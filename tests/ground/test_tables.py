@@ -1,5 +1,6 @@
 """Checked tables: equal bytes from equal rows, and what is refused."""
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,19 +52,39 @@ def test_unreadable_and_foreign_tables_are_named(tmp_path):
         read_embeddings(tmp_path / "a")
 
 
-def test_vectors_survive_slicing_and_filtering(tmp_path):
-    import numpy as np
-
-    array = np.arange(12, dtype=np.float32).reshape(4, 3)
+def _embeddings(embedding: np.ndarray, boundary: np.ndarray | None = None) -> pa.Table:
+    """A table of four faces."""
     text = {name: ["x"] * 4 for name in ("video_id", "label", "method", "split")}
     numbers = {"face_row": range(4), "frame_index": range(4), "time_s": [0.0] * 4, "fake_logit": [0.0] * 4}
     columns = {name: pa.array(list(values)) for name, values in {**text, **numbers}.items()}
-    schema = embeddings_schema(3)
-    columns |= {"embedding": vector_column(array), "appearance": vector_column(np.zeros((4, N_APPEARANCE)))}
-    write_table(tmp_path / "e", pa.table(columns).cast(schema), schema)
+    columns |= {"embedding": vector_column(embedding), "appearance": vector_column(np.zeros((4, N_APPEARANCE)))}
+    columns |= {} if boundary is None else {"boundary": vector_column(boundary)}
+    cells = 0 if boundary is None else round(boundary.shape[1] ** 0.5)
+    return pa.table(columns).cast(embeddings_schema(embedding.shape[1], cells))
+
+
+def test_vectors_survive_slicing_and_filtering(tmp_path):
+    array = np.arange(12, dtype=np.float32).reshape(4, 3)
+    made = _embeddings(array)
+    write_table(tmp_path / "e", made, made.schema)
     table = read_embeddings(tmp_path / "e")
     np.testing.assert_array_equal(vectors(table, "embedding"), array)
     np.testing.assert_array_equal(vectors(table.slice(1, 2), "embedding"), array[1:3])
     np.testing.assert_array_equal(
         vectors(table.filter(pa.array([True, False, True, False])), "embedding"), array[[0, 2]]
     )
+
+
+def test_boundary_maps_are_read_where_there_are_some(tmp_path):
+    maps = np.random.default_rng(0).random((4, 9), np.float32)
+    made = _embeddings(np.zeros((4, 3)), maps)
+    write_table(tmp_path / "e", made, made.schema)
+    np.testing.assert_array_equal(vectors(read_embeddings(tmp_path / "e"), "boundary"), maps)
+
+
+def test_a_boundary_map_that_is_no_square_is_refused(tmp_path):
+    made = _embeddings(np.zeros((4, 3)))
+    made = made.append_column("boundary", vector_column(np.zeros((4, 8))))
+    write_table(tmp_path / "e", made, made.schema)
+    with pytest.raises(InputError, match="expected .*boundary:fixed_size_list"):
+        read_embeddings(tmp_path / "e")
