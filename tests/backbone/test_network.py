@@ -10,7 +10,17 @@ import timm
 import torch
 
 from stages.lib.backbone.checkpoint import load_backbone, save_backbone
-from stages.lib.backbone.network import Architecture, build_backbone, forward, prepare, set_normalization
+from stages.lib.backbone.network import (
+    Architecture,
+    Outputs,
+    boundary_cells,
+    build_backbone,
+    embed,
+    forward,
+    prepare,
+    set_normalization,
+    takes_one_size,
+)
 from stages.lib.backbone.weights import Origin
 from stages.lib.errors import InputError
 from tests.helpers.params import TINY_NETWORK, backbone_settings
@@ -20,7 +30,7 @@ FACES = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
 
 
 @torch.inference_mode()
-def _forward(model: torch.nn.Module, size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+def _forward(model: torch.nn.Module, size: int = 32) -> Outputs:
     return forward(model, prepare(FACES, size))
 
 
@@ -41,10 +51,10 @@ def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():
     model = timm.create_model(TINY_NETWORK, num_classes=1).eval()
     pooled = timm.create_model(TINY_NETWORK, num_classes=0).eval()
     pooled.load_state_dict(model.state_dict(), strict=False)
-    embedding, logit = _forward(model)
+    found = _forward(model)
     with torch.inference_mode():
-        np.testing.assert_allclose(embedding, pooled(prepare(FACES, 32)).numpy(), rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(logit, model(prepare(FACES, 32))[:, 0].numpy(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found.embedding, pooled(prepare(FACES, 32)).numpy(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found.logit, model(prepare(FACES, 32))[:, 0].numpy(), rtol=1e-4, atol=1e-6)
 
 
 def test_a_network_that_wants_another_normalisation_changes_prepared_images_itself():
@@ -54,7 +64,7 @@ def test_a_network_that_wants_another_normalisation_changes_prepared_images_itse
     with torch.inference_mode():
         expected = model(x)[:, 0]
     set_normalization(model, Origin(mean=mean, std=std))
-    torch.testing.assert_close(_forward(model, 64)[1], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(_forward(model, 64).logit, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_normalisation_is_no_weight():
@@ -146,10 +156,90 @@ def test_an_unknown_name_lists_close_ones():
 def test_the_papers_backbones_and_a_vit_embed_save_and_load(tmp_path, name, dimension):
     model, architecture = build_backbone(backbone_settings(name=name, input_size=64))
     model.eval()
-    embedding, logit = _forward(model, 64)
-    assert embedding.shape == (5, dimension)
+    found = _forward(model, 64)
+    assert found.embedding.shape == (5, dimension)
     assert architecture == Architecture(name, 64, dimension)
-    assert torch.isfinite(logit).all()
+    assert torch.isfinite(found.logit).all()
     save_backbone(tmp_path / "b.safetensors", model, architecture)
     loaded, _ = load_backbone(tmp_path / "b.safetensors", CPU)
-    torch.testing.assert_close(_forward(loaded, 64)[0], embedding, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(_forward(loaded, 64).embedding, found.embedding, rtol=1e-3, atol=1e-5)
+
+
+# The boundary map
+
+WITH_STRIDE_16 = [TINY_NETWORK, "test_efficientnet", "test_vit"]
+
+
+@pytest.mark.parametrize("name", WITH_STRIDE_16)
+def test_a_boundary_map_has_a_cell_for_each_16_pixels(name):
+    model, _ = build_backbone(backbone_settings(name=name, input_size=64), boundary=True)
+    assert _forward(model.eval(), 64).boundary.shape == (5, 4, 4)
+
+
+@pytest.mark.parametrize("name", WITH_STRIDE_16)
+def test_a_boundary_head_leaves_embedding_and_logit_as_they_were(name):
+    torch.manual_seed(0)
+    plain, _ = build_backbone(backbone_settings(name=name, input_size=64))
+    torch.manual_seed(0)
+    model, _ = build_backbone(backbone_settings(name=name, input_size=64), boundary=True)
+    ours, theirs = _forward(model.eval(), 64), _forward(plain.eval(), 64)
+    torch.testing.assert_close((ours.embedding, ours.logit), (theirs.embedding, theirs.logit))
+
+
+def test_a_map_is_of_the_place_that_it_is_of():
+    """What changes in the lower right changes the cells there most."""
+    model, _ = build_backbone(backbone_settings(input_size=128), boundary=True)
+    model.eval()
+    faces = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3), np.uint8)
+    faces[1] = faces[0]
+    faces[1, 96:, 64:96] = 255 - faces[0, 96:, 64:96]
+    with torch.inference_mode():
+        maps = forward(model, prepare(faces, 128)).boundary
+    row, column = divmod(int((maps[1] - maps[0]).abs().argmax()), 8)
+    assert (row, column) in {(row, column) for row in (5, 6, 7) for column in (3, 4, 5, 6)}
+
+
+def test_a_network_without_a_boundary_head_has_no_map():
+    model, _ = build_backbone(backbone_settings())
+    assert _forward(model.eval()).boundary is None
+
+
+def test_a_network_without_features_at_stride_16_is_an_error():
+    settings = backbone_settings(name="vit_small_patch32_224", input_size=64)
+    with pytest.raises(InputError, match="vit_small_patch32_224 has no features at stride 16; set it to 0, or"):
+        build_backbone(settings, boundary=True)
+
+
+def test_a_network_that_gives_no_features_is_an_error(monkeypatch):
+    monkeypatch.delattr(timm.models.resnet.ResNet, "forward_intermediates")
+    with pytest.raises(InputError, match=f"{TINY_NETWORK} has no features at stride 16"):
+        build_backbone(backbone_settings(), boundary=True)
+
+
+def test_an_input_of_no_whole_cells_is_an_error():
+    with pytest.raises(InputError, match="backbone.input_size is 40; set it to a multiple of 16"):
+        build_backbone(backbone_settings(input_size=40), boundary=True)
+
+
+@pytest.mark.parametrize(("boundary", "cells"), [(True, 4), (False, 0)])
+def test_an_architecture_knows_the_cells_of_its_map(boundary, cells):
+    _, architecture = build_backbone(backbone_settings(input_size=64), boundary=boundary)
+    assert boundary_cells(architecture) == cells
+
+
+def test_embedded_faces_have_the_maps_probabilities():
+    model, _ = build_backbone(backbone_settings(input_size=64), boundary=True)
+    model.eval()
+    expected = torch.sigmoid(_forward(model, 64).boundary).numpy()
+    np.testing.assert_allclose(embed(model, FACES, 64, CPU, batch=2).boundary, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_embedded_faces_have_no_map_without_a_head():
+    model, _ = build_backbone(backbone_settings())
+    assert embed(model.eval(), FACES, 32, CPU).boundary is None
+
+
+@pytest.mark.parametrize(("name", "one_size"), [(TINY_NETWORK, False), ("test_vit", True)])
+def test_networks_that_take_one_size_are_known(name, one_size):
+    model, _ = build_backbone(backbone_settings(name=name))
+    assert takes_one_size(model) == one_size

@@ -6,8 +6,16 @@ import timm
 import torch
 
 from stages.lib.backbone.checkpoint import Checkpoint
+from stages.lib.backbone.network import add_boundary_head, forward, prepare
 from stages.lib.backbone.settings import TrainingSettings
-from stages.lib.backbone.training import Trainer, fresh_variants, learning_rate_factor, set_trainable
+from stages.lib.backbone.training import (
+    Trainer,
+    fresh_variants,
+    learning_rate_factor,
+    set_trainable,
+    shown_faces,
+    training_batch,
+)
 from stages.lib.errors import InputError
 from tests.helpers.banks import bank_of
 from tests.helpers.params import training_settings
@@ -31,15 +39,22 @@ def _model(name: str = "test_resnet", **more) -> torch.nn.Module:
     return timm.create_model(name, num_classes=1, **more)
 
 
+def _with_boundary_head(name: str = "test_resnet", **more) -> torch.nn.Module:
+    model = _model(name, **more)
+    add_boundary_head(model, name)
+    return model
+
+
 def _train(
     folder,
     model: torch.nn.Module,
     settings: TrainingSettings | None = None,
     on_epoch=None,
     checkpoint=None,
+    n_photos: int = 0,
 ) -> tuple:
     epochs = []
-    banks = bank_of(folder, "train"), bank_of(folder, "val")
+    banks = bank_of(folder, "train", n_photos=n_photos), bank_of(folder, "val")
     trainer = Trainer(model, 32, *banks, settings or training_settings(), seed=0, device="cpu")
     best = trainer.fit(on_epoch or epochs.append, checkpoint)
     return epochs, best
@@ -60,7 +75,16 @@ def test_training_learns_keeps_the_best_epoch_and_is_seeded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"augment": True}, {"optimizer": "sgd"}, {"sam_rho": 0.0}, {"weight_decay": 0.5}, {"precision": "bf16"}]
+    "change",
+    [
+        {"augment": True},
+        {"optimizer": "sgd"},
+        {"sam_rho": 0.0},
+        {"weight_decay": 0.5},
+        {"precision": "bf16"},
+        {"patch": 32, "augment": True},
+        {"average": 0.5},
+    ],
 )
 def test_each_setting_changes_what_is_trained(tmp_path, change):
     plain, changed = _model(), _model()
@@ -73,13 +97,19 @@ class Killed(Exception):
     pass
 
 
-def test_an_interrupted_run_resumes_and_ends_with_the_same_weights(tmp_path, capsys):
-    whole, cut, resumed = (
-        _model("test_resnet", drop_rate=0.3),
-        _model("test_resnet", drop_rate=0.3),
-        _model("test_resnet", drop_rate=0.3),
-    )
-    epochs, best = _train(tmp_path, whole)
+RESUMED = {
+    "plain": {},
+    "averaged": {"average": 0.9},
+    "boundary": {"boundary": 0.5},
+    "patches": {"patch": 32, "augment": True},
+}
+
+
+@pytest.mark.parametrize("changes", RESUMED)
+def test_an_interrupted_run_resumes_and_ends_with_the_same_weights(tmp_path, capsys, changes):
+    whole, cut, resumed = (_with_boundary_head("test_resnet", drop_rate=0.3) for _ in range(3))
+    settings = training_settings(**RESUMED[changes])
+    epochs, best = _train(tmp_path, whole, settings)
     checkpoint = Checkpoint(tmp_path / "backbone.checkpoint", "k")
 
     def kill_in_the_third(epoch):
@@ -87,9 +117,9 @@ def test_an_interrupted_run_resumes_and_ends_with_the_same_weights(tmp_path, cap
             raise Killed
 
     with pytest.raises(Killed):
-        _train(tmp_path, cut, on_epoch=kill_in_the_third, checkpoint=checkpoint)
+        _train(tmp_path, cut, settings, on_epoch=kill_in_the_third, checkpoint=checkpoint)
     torch.manual_seed(99)
-    epochs_resumed, best_resumed = _train(tmp_path, resumed, checkpoint=checkpoint)
+    epochs_resumed, best_resumed = _train(tmp_path, resumed, settings, checkpoint=checkpoint)
     assert "resuming training after epoch 2" in capsys.readouterr().out
     assert (epochs_resumed, best_resumed) == (epochs, best)
     assert _equal(whole, resumed)
@@ -152,3 +182,192 @@ def test_divergence_is_an_error_with_its_remedy(tmp_path):
 def test_a_backbone_at_chance_is_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="the backbone hardly tells validation reals from their pseudo-fakes"):
         _train(tmp_path, _model(), training_settings(epochs=1, learning_rate=1e-9))
+
+
+# What is shown
+
+
+def _kinds(bank, share: float) -> tuple[int, int]:
+    """How many faces of videos and of photos an epoch shows."""
+    shown = shown_faces(bank, share, np.random.default_rng(0))
+    return int(bank.is_video[shown].sum()), int((~bank.is_video[shown]).sum())
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, (12, 0)), (0.25, (12, 4)), (0.5, (12, 12)), (0.8, (12, 48)), (1.0, (0, 18))]
+)
+def test_photos_are_shown_in_their_share(tmp_path, share, expected):
+    assert _kinds(bank_of(tmp_path, "train", n_photos=3), share) == expected
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_without_photos_an_epoch_shows_the_videos(tmp_path, share):
+    assert _kinds(bank_of(tmp_path, "train"), share) == (12, 0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_without_videos_an_epoch_shows_the_photos(tmp_path, share):
+    assert _kinds(bank_of(tmp_path, "train", n_videos=0, n_photos=2), share) == (0, 12)
+
+
+def test_every_face_of_a_video_is_shown_once(tmp_path):
+    bank = bank_of(tmp_path, "train", n_photos=3)
+    shown = shown_faces(bank, 0.5, np.random.default_rng(0))
+    assert sorted(shown[bank.is_video[shown]]) == sorted(np.flatnonzero(bank.is_video))
+
+
+def test_no_photo_is_shown_twice_while_there_are_others(tmp_path):
+    bank = bank_of(tmp_path, "train", n_photos=3)
+    shown = shown_faces(bank, 0.5, np.random.default_rng(0))
+    photos = shown[~bank.is_video[shown]]
+    assert len(set(photos)) == len(photos)
+
+
+def test_photos_are_shown_as_often_as_others_where_they_are_few(tmp_path):
+    bank = bank_of(tmp_path, "train", n_photos=1)
+    shown = shown_faces(bank, 0.6, np.random.default_rng(0))
+    assert np.bincount(shown)[np.flatnonzero(~bank.is_video)].tolist() == [3] * 6
+
+
+def test_training_takes_photos_and_validates_without(tmp_path):
+    with_photos, without = _model(), _model()
+    _train(tmp_path, with_photos, training_settings(epochs=1, photo_share=0.5), n_photos=1)
+    _train(tmp_path, without, training_settings(epochs=1, photo_share=0.0), n_photos=1)
+    assert not _equal(with_photos, without)
+
+
+# Batches
+
+
+def _batch(folder, augment: bool = True, **changes):
+    bank = bank_of(folder, "train")
+    faces = np.arange(4)
+    settings = training_settings(**changes)
+    return training_batch(bank, faces, np.zeros(4, int), settings, 32, np.random.default_rng(0), augment), bank
+
+
+def test_a_batch_is_real_faces_then_their_pseudo_fakes(tmp_path):
+    batch, bank = _batch(tmp_path, augment=False)
+    stored = np.stack([bank.face(face, 0) for face in range(4)])
+    np.testing.assert_array_equal(batch.images, np.concatenate([stored[..., :3], stored[..., 3:6]]))
+
+
+def test_a_batch_says_where_the_pseudo_fakes_have_a_boundary(tmp_path):
+    batch, bank = _batch(tmp_path, augment=False)
+    mask = bank.face(0, 0)[..., 6] / 255
+    np.testing.assert_allclose(batch.boundary[0], 4 * mask * (1 - mask), atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [{}, {"augment": True}, {"patch": 32, "augment": True}])
+def test_a_pair_and_its_boundary_are_changed_alike(tmp_path, change):
+    """The bright square of the pseudo-fake ends where its boundary lies."""
+    batch, _ = _batch(tmp_path, **change)
+    for real, fake, boundary in zip(batch.images[:4], batch.images[4:], batch.boundary, strict=True):
+        difference = np.abs(real.astype(int) - fake).max(axis=2)
+        edge = np.abs(np.gradient(difference.astype(float))).max(axis=0)
+        assert edge[boundary > 0.5].mean() > 5 * edge[boundary == 0].mean()
+
+
+def test_patches_are_of_the_size_that_is_set(tmp_path):
+    batch, _ = _batch(tmp_path, patch=64)
+    assert {image.shape for image in batch.images} == {(64, 64, 3)}
+
+
+def test_patches_for_a_network_of_one_size_are_an_error(tmp_path):
+    with pytest.raises(InputError, match="train.patch is 64, but the network takes images of 32 px alone; set it to 0"):
+        _train(tmp_path, _model("test_vit", img_size=32), training_settings(patch=64))
+
+
+# The boundary map
+
+
+def _boundary_loss(folder, model: torch.nn.Module) -> float:
+    """How far the mean cross-entropy of the map's cells on the validation bank, whose mask is known, is above the
+    least that it can be.
+    """
+    bank = bank_of(folder, "val")
+    stored = np.stack([bank.face(face, 0) for face in range(len(bank))])
+    mask = torch.from_numpy(stored[..., 6] / 255.0)
+    cells = (4 * mask * (1 - mask)).reshape(-1, 2, 16, 2, 16).mean(dim=(2, 4)).float()
+    model.eval()
+    with torch.inference_mode():
+        maps = forward(model, prepare(np.concatenate([stored[..., :3], stored[..., 3:6]]), 32)).boundary
+    target = torch.cat([torch.zeros_like(cells), cells])
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    return (loss(maps, target) - loss(torch.logit(target, 1e-7), target)).item()
+
+
+def test_training_with_a_boundary_lowers_its_loss(tmp_path):
+    model = _with_boundary_head()
+    before = _boundary_loss(tmp_path, model)
+    _train(tmp_path, model, training_settings(boundary=1.0, learning_rate=0.01, sam_rho=0.0))
+    assert _boundary_loss(tmp_path, model) < 0.3 * before
+
+
+def test_the_trained_loss_is_that_of_classifier_and_cells(tmp_path):
+    """With a vanishing step the reported loss is that of the first weights."""
+    model, still = _with_boundary_head(), {"epochs": 1, "learning_rate": 1e-9, "sam_rho": 0.0, "batch_size": 48}
+    bank = bank_of(tmp_path, "train")
+    losses = {}
+    for weight in (0.0, 2.0):
+        settings = training_settings(boundary=weight, **still)
+        trainer = Trainer(model, 32, bank, bank, settings, seed=0, device="cpu")
+        batch = training_batch(bank, np.arange(12), np.zeros(12, int), settings, 32, np.random.default_rng(0))
+        model.eval()
+        losses[weight] = trainer._loss_of(batch)().item()
+    boundary = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(batch.boundary), 2)
+    with torch.inference_mode():
+        maps = forward(model, prepare(batch.images, 32)).boundary
+    target = torch.cat([torch.zeros_like(boundary), boundary])
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(maps, target).item()
+    assert losses[2.0] - losses[0.0] == pytest.approx(2 * expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("tune", ["all", "norm", "head"])
+def test_the_boundary_head_is_trained_whatever_else_is(tmp_path, tune):
+    model = _with_boundary_head()
+    before = model.boundary_head.layers[0].weight.clone()
+    _train(tmp_path, model, training_settings(epochs=1, boundary=1.0, tune=tune))
+    assert not torch.equal(model.boundary_head.layers[0].weight, before)
+
+
+def test_the_heads_alone_are_trained_where_tune_says_so():
+    model = _with_boundary_head()
+    heads = [*model.get_classifier().parameters(), *model.boundary_head.parameters()]
+    assert set_trainable(model, "head") == heads
+
+
+# The average of the weights
+
+
+def test_the_average_is_of_the_weights_of_all_steps(tmp_path):
+    """Of one epoch: its steps' weights, each counting half as much as the next."""
+    model, steps = _model(), []
+    banks = bank_of(tmp_path, "train"), bank_of(tmp_path, "val")
+    trainer = Trainer(model, 32, *banks, training_settings(epochs=1, average=0.5), seed=0, device="cpu")
+    step = trainer._step
+
+    def remember(loss_of):
+        loss = step(loss_of)
+        steps.append(model.get_classifier().weight.detach().clone())
+        return loss
+
+    trainer._step = remember
+    trainer.fit(lambda epoch: None)
+    expected = steps[0]
+    for weight in steps[1:]:
+        expected = 0.5 * expected + 0.5 * weight
+    torch.testing.assert_close(model.get_classifier().weight.detach(), expected)
+
+
+def test_an_average_is_of_the_statistics_of_normalisation_too(tmp_path):
+    plain, averaged = _model(), _model()
+    _train(tmp_path, plain, training_settings(epochs=1))
+    _train(tmp_path, averaged, training_settings(epochs=1, average=0.5))
+    means = [model.state_dict()["bn1.running_mean"] for model in (plain, averaged)]
+    assert not torch.equal(*means)
+
+
+def test_averaged_training_learns(tmp_path):
+    _, best = _train(tmp_path, _model(), training_settings(average=0.8))
+    assert best.val_auc > 0.9

@@ -19,7 +19,7 @@ def bank_of(folder: Path, split: str, n_videos: int = 2, n_photos: int = 0) -> F
     """
     rng, rows = np.random.default_rng(len(split)), []
     mask = np.zeros((32, 32), np.uint8)
-    mask[9:21, 9:21], mask[10:20, 10:20] = 128, 255
+    mask[8:22, 8:22], mask[10:20, 10:20] = 128, 255
     sources = [(f"{split}{v}", True) for v in range(n_videos)] + [(f"photos/{v}", False) for v in range(n_photos)]
     for source, is_video in sources:
         face = rng.integers(0, 90, (6, 2, 32, 32, 3), np.uint8)
