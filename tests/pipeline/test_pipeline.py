@@ -258,9 +258,11 @@ def test_a_training_set_without_usable_videos_is_a_clear_error(ran, tmp_path):
         "synthesize_fakes",
         index=tmp_path / "index.parquet",
         faces=ran / "data/faces/messy",
+        photos=ran / "data/photos",
         ledger=tmp_path / "out/ledger",
         out=tmp_path / "out",
         sheet=tmp_path / "s.png",
+        coverage=tmp_path / "c.json",
     )
     assert (
         done.returncode == 1
