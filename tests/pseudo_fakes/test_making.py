@@ -6,9 +6,7 @@ import pandas as pd
 import pytest
 
 from stages.lib.errors import InputError
-from stages.lib.faces.landmarks import canonical_face
-from stages.lib.files import bank_file, faces_file, write_array
-from stages.lib.photos.faces import shard_file
+from stages.lib.files import bank_file, write_array
 from stages.lib.pseudo_fakes.making import (
     Source,
     choose_donor,
@@ -19,22 +17,14 @@ from stages.lib.pseudo_fakes.making import (
     with_donors,
 )
 from stages.lib.pseudo_fakes.schemes import SCHEMES
-from stages.lib.records import N_APPEARANCE
-from stages.lib.tables import FACES, FACES_TABLE, FAKES, INDEX, PHOTOS, PHOTOS_TABLE, write_table
+from stages.lib.tables import FAKES, INDEX
+from tests.helpers.faces import LANDMARKS, SIDE, crops, write_faces, write_photos
 from tests.helpers.params import SHIPPED, changed
-
-SIDE = 64
-LANDMARKS = canonical_face() * 17 + (32, 26)
 
 
 def _settings(**changes):
     plain = {"variants": 2, "schemes": ["swap"], "donors": 0.0, "crf": [], "degrade": False}
     return changed(SHIPPED.synthesis, **plain | changes)
-
-
-def _crops(n: int, seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).integers(0, 256, (n, 16, 16, 3), np.uint8)
-    return np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for one in noise])
 
 
 def _turned(degrees: float) -> np.ndarray:
@@ -49,7 +39,7 @@ def source(tmp_path):
 
     def make(name: str, people: list[str], poses: list[float] | None = None, is_video: bool = True, split="train"):
         path = tmp_path / "crops" / f"{name.replace('/', '_')}.npy"
-        write_array(path, _crops(len(people), len(name)))
+        write_array(path, crops(len(people), len(name)))
         landmarks = np.stack([_turned(pose) for pose in poses or [0.0] * len(people)])
         return Source(name, "0", split, is_video, np.array(people), path, landmarks)
 
@@ -64,26 +54,9 @@ def _index(**columns) -> pd.DataFrame:
     return pd.DataFrame({name: [""] * n for name in INDEX.names} | columns)
 
 
-def _faces_table(folder, counts: dict[str, int]) -> None:
-    rows = []
-    for video_id, n in counts.items():
-        write_array(faces_file(folder, video_id), _crops(n, 0))
-        nothing = dict.fromkeys(("box", "landmarks", "appearance", "face_row"))
-        rows.append({"video_id": video_id, "frame_index": 0, "time_s": 0.0, "reject_reason": "no_face"} | nothing)
-        for row in range(n):
-            face = {
-                "landmarks": (LANDMARKS + row).ravel().tolist(),
-                "appearance": [0.0] * N_APPEARANCE,
-                "face_row": row,
-            }
-            at = {"video_id": video_id, "frame_index": row + 1, "time_s": 0.1 * row, "reject_reason": None}
-            rows.append(at | face | {"box": [0.0] * 4})
-    write_table(folder / FACES_TABLE, rows, FACES)
-
-
 @pytest.fixture
 def videos(tmp_path):
-    _faces_table(tmp_path, {"a.mp4": 3, "b.mp4": 2, "c.mp4": 2, "fake.mp4": 1, "test.mp4": 1})
+    write_faces(tmp_path, {"a.mp4": 3, "b.mp4": 2, "c.mp4": 2, "fake.mp4": 1, "test.mp4": 1})
     index = _index(
         video_id=["a.mp4", "b.mp4", "c.mp4", "fake.mp4", "test.mp4", "unseen.mp4"],
         label=["real", "real", "real", "fake", "real", "real"],
@@ -110,26 +83,17 @@ def test_landmarks_are_those_of_the_rows_of_the_array(videos):
 
 
 def test_a_split_without_a_face_is_an_error(tmp_path):
-    _faces_table(tmp_path, {"a.mp4": 1})
+    write_faces(tmp_path, {"a.mp4": 1})
     index = _index(video_id=["a.mp4", "b.mp4"], label=["real", "real"], split=["train", "val"], identity=["", ""])
     with pytest.raises(InputError, match=r"no usable real video with split=val \(1 listed, none with a face\)"):
         training_videos(index, tmp_path)
 
 
-def _photo(person: str, shard: str, row: int | None) -> dict:
-    found = {"row": row, "box": [0.0] * 4, "landmarks": LANDMARKS.ravel().tolist(), "reject_reason": None}
-    lost = dict.fromkeys(("row", "box", "landmarks")) | {"reject_reason": "no_face"}
-    return {"photo_id": f"{person}/{row}.jpg", "person": person, "shard": shard} | (lost if row is None else found)
-
-
 @pytest.fixture
 def photos(tmp_path):
     folder = tmp_path / "photos"
-    rows = [_photo("Ann", "0000", 0), _photo("Ann", "0000", None), _photo("Bob", "0000", 1), _photo("Bob", "0001", 0)]
     for name in ("lfw", "own"):
-        write_array(shard_file(folder / name, "0000"), _crops(2, 5))
-        write_array(shard_file(folder / name, "0001"), _crops(1, 6))
-        write_table(folder / name / PHOTOS_TABLE, rows, PHOTOS)
+        write_photos(folder / name)
     return training_photos(folder)
 
 
@@ -233,7 +197,7 @@ def test_nobody_else_is_no_donor(source):
 
 
 def _run(n: int = 3, seed: int = 0, is_video: bool = True, **changes):
-    faces, landmarks = np.repeat(_crops(1, 0), n, axis=0), np.repeat(LANDMARKS[None], n, axis=0)
+    faces, landmarks = np.repeat(crops(1, 0), n, axis=0), np.repeat(LANDMARKS[None], n, axis=0)
     rng = np.random.default_rng(seed)
     return forge_run(faces, landmarks, _settings(**changes), rng, [None] * n, is_video)
 
@@ -261,7 +225,7 @@ def test_what_is_taken_from_the_generator_depends_on_neither_the_faces_nor_their
     states = []
     for n in (1, 4) if is_video else (1, 1):
         rng = np.random.default_rng(0)
-        faces, landmarks = _crops(n, n), np.stack([_turned(n)] * n)
+        faces, landmarks = crops(n, n), np.stack([_turned(n)] * n)
         forge_run(faces, landmarks, _settings(degrade=True, crf=[20, 30]), rng, [None] * n, is_video)
         states.append(rng.bit_generator.state)
     assert states[0] == states[1]
@@ -272,7 +236,7 @@ def test_the_first_frame_is_forged_alike_however_many_follow():
 
 
 def test_without_degradation_the_real_face_is_stored_as_it_is():
-    np.testing.assert_array_equal(_run().images[0, ..., :3], _crops(1, 0)[0])
+    np.testing.assert_array_equal(_run().images[0, ..., :3], crops(1, 0)[0])
 
 
 def test_the_mask_is_kept_where_the_fake_differs():
@@ -298,7 +262,7 @@ def test_without_rate_factors_nothing_is_compressed():
 def test_compression_touches_the_real_face_and_the_fake(is_video):
     compressed = [run for seed in range(10) if (run := _run(1, seed, is_video, crf=[35, 35])).rate_factor == 35]
     real = compressed[0].images[0, ..., :3].astype(int)
-    assert 1 < np.abs(real - _crops(1, 0)[0]).mean() < 40
+    assert 1 < np.abs(real - crops(1, 0)[0]).mean() < 40
 
 
 # Banks

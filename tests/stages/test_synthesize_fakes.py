@@ -1,0 +1,84 @@
+"""synthesize_fakes from faces and photos to a bank, its sheet and the photos' coverage."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from stages import synthesize_fakes
+from stages.lib.pseudo_fakes.bank import FakeBank
+from stages.lib.tables import FAKES, FAKES_TABLE, INDEX, read_table, write_table
+from tests.helpers.faces import SIDE, write_faces, write_photos
+from tests.helpers.pipeline import ROOT, change_params, read_json
+
+PATHS = {
+    "index": "index.parquet",
+    "faces": "faces",
+    "photos": "photos",
+    "ledger": "ledgers/synthesize_fakes.sqlite",
+    "out": "fakes",
+    "sheet": "sheet.png",
+    "coverage": "photos.json",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A project's folder with the faces of two training videos and one of val, which is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIFFFAKE_WORKERS", "1")
+    arguments = [part for name, path in PATHS.items() for part in (f"--{name}", path)]
+    monkeypatch.setattr(sys, "argv", ["synthesize_fakes", *arguments])
+    YAML().dump(YAML().load(ROOT / "params.yaml"), Path("params.yaml"))
+    change_params(Path(), lambda params: params["synthesis"].update(variants=2, crf=[20, 30]))
+    videos = {"a.mp4": ("train", "Ann"), "b.mp4": ("train", "Bob"), "c.mp4": ("val", "Cyd")}
+    index = pd.DataFrame("", index=range(3), columns=INDEX.names).assign(video_id=list(videos), label="real")
+    index[["split", "identity"]] = list(videos.values())
+    write_table(Path("index.parquet"), index, INDEX)
+    write_faces(Path("faces"), {"a.mp4": 3, "b.mp4": 2, "c.mp4": 2})
+    Path("photos").mkdir()
+    return tmp_path
+
+
+def bank(split: str) -> FakeBank:
+    return FakeBank(Path("fakes"), read_table(Path("fakes", FAKES_TABLE), FAKES), split)
+
+
+@pytest.mark.parametrize(("split", "n"), [("train", 8), ("val", 2)])
+def test_a_bank_holds_the_faces_of_videos_and_photos(folder, split, n):
+    write_photos(Path("photos/lfw"))
+    synthesize_fakes.main()
+    assert len(bank(split)) == n
+
+
+def test_photos_serve_to_train_alone(folder):
+    write_photos(Path("photos/lfw"))
+    synthesize_fakes.main()
+    assert (bank("train").is_video.sum(), bank("val").is_video.all()) == (5, True)
+
+
+def test_a_bank_is_read_as_it_was_made(folder):
+    synthesize_fakes.main()
+    stored = bank("train").face(4, 1)
+    np.testing.assert_array_equal(stored, np.load("fakes/videos/b.mp4.npy")[1, 1])
+    assert stored.shape == (SIDE, SIDE, 7)
+
+
+def test_what_became_of_the_photos_is_a_metric(folder):
+    write_photos(Path("photos/lfw"))
+    synthesize_fakes.main()
+    assert read_json(Path("photos.json")) == {"lfw": {"indexed": 4, "used": 3, "people": 2, "dropped": {"no_face": 1}}}
+
+
+def test_without_photos_their_metric_is_empty(folder):
+    synthesize_fakes.main()
+    assert read_json(Path("photos.json")) == {}
+
+
+def test_the_sheet_is_drawn(folder):
+    write_photos(Path("photos/lfw"))
+    synthesize_fakes.main()
+    assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
