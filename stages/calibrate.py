@@ -43,7 +43,7 @@ def main() -> None:
     reals = videos[videos["label"] == REAL]
     train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
     pairs = read_table(paths.pair_scores, PAIR_SCORES).to_pandas()
-    pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"]
+    pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"].dropna()
     faces = read_table(paths.faces / FACES_TABLE, FACES, ["video_id", "box"])
     faces = faces.filter(pc.is_valid(faces["box"]))
     widths = pd.Series(vectors(faces, "box")[:, 2]).groupby(faces["video_id"].to_numpy()).median()

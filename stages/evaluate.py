@@ -35,13 +35,14 @@ def _write_csv(path: Path, rows: list[dict[str, object]], columns: list[str]) ->
 
 
 def _summary(detail: dict[str, Any]) -> str:
+    others = [one for one in DETECTORS if one is not DEFAULT and any(one.key in found for found in detail.values())]
     rows = [
         {
             "dataset": dataset,
             "method": method,
             DEFAULT.label: values["auc"],
             "95 % interval": "-" if values["auc_ci95"] is None else "{:.3f} to {:.3f}".format(*values["auc_ci95"]),
-            **{one.label: found[one.key][method]["auc"] for one in DETECTORS if one is not DEFAULT},
+            **{one.label: found.get(one.key, {}).get(method, {}).get("auc") for one in others},
             "reals": values["n_real"],
             "fakes": values["n_fake"],
         }
@@ -62,10 +63,11 @@ def _protocol(params: Params) -> dict[str, Any]:
         "pairs_per_video": params.pairs.per_video,
         "fusion": params.fusion,
         "anomaly_model": params.anomaly_model.kind,
+        "scoring": params.scoring.model_dump(),
         "backbone": params.backbone.name,
         "face_detector": f"{FACE_DETECTORS[params.faces.detector].description}, {FACE_SELECTION[params.faces.select]}",
         "landmarks": Path(params.faces.landmarks).name,
-        "aggregation": "mean over a video's pairs (difffake) or frames (single_frame, classifier)",
+        "aggregation": "mean over a video's frames (single_frame, classifier) or pairs (all others)",
         "intervals": f"95 %, bootstrap over people, {N_RESAMPLES} resamples",
         "packages": package_versions(),
     }
@@ -126,12 +128,14 @@ def _write_metrics(
     """The figures that `dvc metrics` compares."""
     auc = {
         one.key: {
-            name: {method: values["auc"] for method, values in found[one.key].items()} for name, found in detail.items()
+            name: {method: values["auc"] for method, values in found[one.key].items()}
+            for name, found in detail.items()
+            if one.key in found
         }
         for one in DETECTORS
     }
     write_json(folder / "auc.json", auc.pop(DEFAULT.key))
-    write_json(folder / "baselines.json", auc)
+    write_json(folder / "baselines.json", {detector: found for detector, found in auc.items() if found})
     scores = {name: by_method(dataset.test, DEFAULT.score) for name, dataset in datasets.items()}
     write_json(folder / "calibration.json", alarms(scores, calibration))
     write_json(folder / "coverage.json", {name: coverage(dataset.videos) for name, dataset in datasets.items()})

@@ -1,8 +1,9 @@
 """score_videos: one row per indexed video with its anomaly score, its baselines, or the reason why it has none.
 
-The scores of pairs and of single frames, whose means they are, are kept beside it.
+The scores of pairs and of single frames are kept beside it.
 """
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,7 +44,7 @@ def _score(
     faces: pd.DataFrame,
     extracted: pd.DataFrame,
 ) -> Iterator[tuple[str, VideoScore]]:
-    """(video_id, score) of every video that was extracted."""
+    """(video_id, score) of every video that was extracted; one ``of_reference`` is judged by the others of it."""
     nothing = np.empty((0, len(EVIDENCE)))
     n_faces = faces.loc[faces["reject_reason"].isna(), "video_id"].value_counts()
     for video_id, reason in zip(extracted["video_id"], extracted["reject_reason"], strict=True):
@@ -75,6 +76,12 @@ def main() -> None:
     pairs = read_pairs(paths.pairs)
     pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
     embeddings = read_embeddings(paths.embeddings)
+    if "boundary" in params.scoring.combine and "boundary" not in embeddings.column_names:
+        warnings.warn(
+            "scoring.combine names the boundary map, but the backbone has none: it adds nothing. Set train.boundary "
+            "above 0, or leave it out",
+            stacklevel=1,
+        )
     evidence = evidence_by_video(models.pairs, pairs, embeddings)
     # Another dataset's video may have the name of one of the reference; it is another video.
     own = models.reference.video_ids if paths.dataset == params.train_dataset else ()

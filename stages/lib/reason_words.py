@@ -14,8 +14,9 @@ VIDEO_REJECTS: dict[VideoReject, str] = {
     VideoReject.NO_FACE: "no face was found in any of the frames looked at",
     VideoReject.TOO_FEW_FACES: "too little face to judge: a face was found in {n_faces} of {n_frames} frames "
     "looked at, and {min_faces} are needed",
-    VideoReject.UNCALIBRATED: "the model was calibrated on fewer than two real videos, so that its scores have no "
-    "meaning yet; add real videos to the validation split and run `dvc repro calibrate`",
+    VideoReject.UNCALIBRATED: "the model was calibrated on too few real videos to say what its scores mean: it takes "
+    "two of the validation split, three where `scoring` is two-sided or combines; add some and run `dvc repro "
+    "calibrate`",
 }
 FRAME_REJECTS: dict[FrameReject, str] = {
     FrameReject.NO_FACE: "no face found",

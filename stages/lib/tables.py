@@ -128,7 +128,8 @@ SCORES = _schema(
 )
 
 
-# What a video's scores are the means of: one row per pair that scores it, one per face.
+# What a video's scores are the means of: one row per pair that scores it, one per face. A pair's anomaly_score is null
+# where there are too few real videos to hold it against.
 PAIR_SCORES = _schema(
     video_id=pa.string(),
     pair=pa.int32(),
@@ -136,7 +137,7 @@ PAIR_SCORES = _schema(
     face_row_b=pa.int32(),
     time_a_s=pa.float64(),
     time_b_s=pa.float64(),
-    anomaly_score=pa.float64(),
+    anomaly_score=_nullable(pa.float64()),
 )
 FRAME_SCORES = _schema(
     video_id=pa.string(),

@@ -7,15 +7,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from stages.lib.anomaly.estimators import ESTIMATORS
+from stages.lib.anomaly.evidence import pair_density
 from stages.lib.anomaly.fitting import fit_anomaly_model
-from stages.lib.anomaly.scoring import anomaly_scores
 from tests.helpers.params import anomaly_model_settings
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_an_outlier_scores_higher(mixture, kind):
     model = fit_anomaly_model(mixture(2000), anomaly_model_settings(kind=kind, bottleneck=2), seed=0)
-    near, far = anomaly_scores(model, np.array([[0.0, 9.0], [0.0, -30.0]], np.float32))
+    near, far = pair_density(model, np.array([[0.0, 9.0], [0.0, -30.0]], np.float32))
     assert far > near
 
 
@@ -30,7 +30,7 @@ def test_mixture_settings_reach_scikit_learn(mixture, initialization, covariance
     reference = GaussianMixture(
         2, covariance_type=covariance, reg_covar=0.01, init_params=initialization, random_state=5, max_iter=200
     ).fit(x)
-    np.testing.assert_allclose(anomaly_scores(model, mixture(300)), -reference.score_samples(x), rtol=1e-6)
+    np.testing.assert_allclose(pair_density(model, mixture(300)), -reference.score_samples(x), rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_one_class_svm_is_scikit_learns_decision_value(mixture, one_class_svm):
     x, points = mixture(300).astype(float), mixture(40, seed=1).astype(float)
     model = fit_anomaly_model(x, anomaly_model_settings(kind="ocsvm", nu=0.2, normalization="none"), seed=0)
     expected = -(one_class_svm.decision_function(points) + one_class_svm.offset_)
-    np.testing.assert_allclose(anomaly_scores(model, points), expected, rtol=1e-9)
+    np.testing.assert_allclose(pair_density(model, points), expected, rtol=1e-9)
 
 
 def test_nu_is_the_share_of_vectors_that_the_one_class_svm_leaves_out(mixture, one_class_svm):
@@ -68,11 +68,11 @@ def autoencoder(plane):
 
 def test_autoencoder_reproduces_the_plane_it_learnt_and_not_what_leaves_it(autoencoder, plane, on_plane):
     off_plane = on_plane + np.linalg.svd(plane)[2][-1] * 3  # along a direction that the plane has not
-    assert anomaly_scores(autoencoder, on_plane).max() < anomaly_scores(autoencoder, off_plane).min()
+    assert pair_density(autoencoder, on_plane).max() < pair_density(autoencoder, off_plane).min()
 
 
 def test_autoencoders_score_is_its_mean_squared_error_in_standardised_units(autoencoder, on_plane):
     before, estimator = autoencoder[:-1], autoencoder[-1]
     reproduced = before.inverse_transform(estimator.predict(before.transform(on_plane)))
     expected = np.square((reproduced - on_plane) / autoencoder[0].scale_).mean(axis=1)
-    np.testing.assert_allclose(anomaly_scores(autoencoder, on_plane), expected, rtol=1e-6)
+    np.testing.assert_allclose(pair_density(autoencoder, on_plane), expected, rtol=1e-6)

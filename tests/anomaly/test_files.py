@@ -6,11 +6,17 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 
 from stages.lib.anomaly.estimators import ESTIMATORS
-from stages.lib.anomaly.files import FRAME_MODEL, PAIR_MODEL, load_anomaly_models, save_anomaly_models
+from stages.lib.anomaly.evidence import Reference, pair_density
+from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_anomaly_models
 from stages.lib.anomaly.fitting import fit_anomaly_model
-from stages.lib.anomaly.scoring import anomaly_scores
 from stages.lib.errors import InputError
 from tests.helpers.params import anomaly_model_settings
+
+EVIDENCE = np.array([[1.5, -2.0, np.nan], [1e300, 0.1, np.nan]])
+
+
+def _reference() -> Reference:
+    return Reference(("a", "лица/Zoë, 2.mp4"), EVIDENCE.copy())
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS)
@@ -18,7 +24,7 @@ def test_same_seed_same_bytes(tmp_path, mixture, kind):
     for name in "ab":
         model = fit_anomaly_model(mixture(500), anomaly_model_settings(kind=kind), seed=3)
         other = fit_anomaly_model(mixture(400), anomaly_model_settings(), seed=1)
-        save_anomaly_models(tmp_path / name, {PAIR_MODEL: model, FRAME_MODEL: other})
+        save_anomaly_models(tmp_path / name, AnomalyModels(model, other, _reference()))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -26,9 +32,50 @@ def test_same_seed_same_bytes(tmp_path, mixture, kind):
 def test_a_loaded_model_gives_the_same_scores(tmp_path, mixture, kind):
     model = fit_anomaly_model(mixture(500), anomaly_model_settings(kind=kind), seed=3)
     other = fit_anomaly_model(mixture(400), anomaly_model_settings(), seed=1)
-    save_anomaly_models(tmp_path / "m", {PAIR_MODEL: model, FRAME_MODEL: other})
-    loaded = load_anomaly_models(tmp_path / "m")[PAIR_MODEL]
-    np.testing.assert_array_equal(anomaly_scores(loaded, mixture(50, 2)), anomaly_scores(model, mixture(50, 2)))
+    save_anomaly_models(tmp_path / "m", AnomalyModels(model, other, _reference()))
+    loaded = load_anomaly_models(tmp_path / "m").pairs
+    np.testing.assert_array_equal(pair_density(loaded, mixture(50, 2)), pair_density(model, mixture(50, 2)))
+
+
+@pytest.fixture
+def saved(tmp_path, mixture):
+    """A file with a reference of two videos."""
+    model = fit_anomaly_model(mixture(100), anomaly_model_settings(), seed=0)
+    save_anomaly_models(tmp_path / "m", AnomalyModels(model, model, _reference()))
+    return tmp_path / "m"
+
+
+def test_a_loaded_reference_has_the_same_videos(saved):
+    assert load_anomaly_models(saved).reference.video_ids == ("a", "лица/Zoë, 2.mp4")
+
+
+def test_a_loaded_reference_has_the_same_evidence(saved):
+    np.testing.assert_array_equal(load_anomaly_models(saved).reference.evidence, EVIDENCE)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"video_ids": ["a"], "evidence": EVIDENCE},
+        {"video_ids": ["a", "b"], "evidence": EVIDENCE[:, :2]},
+        {"video_ids": [1, 2], "evidence": EVIDENCE},
+        {"video_ids": ["a", "b"]},
+        [],
+    ],
+    ids=["a video too few", "a column too few", "numbers for names", "no evidence", "a list"],
+)
+def test_a_reference_that_does_not_fit_is_a_clear_error(saved, reference):
+    skops.io.dump(skops.io.load(saved) | {"reference": reference}, saved)
+    with pytest.raises(InputError, match="not a whole anomaly model"):
+        load_anomaly_models(saved)
+
+
+def test_a_file_without_a_reference_is_a_clear_error(saved):
+    content = skops.io.load(saved)
+    del content["reference"]
+    skops.io.dump(content, saved)
+    with pytest.raises(InputError, match="not a whole anomaly model .*reference"):
+        load_anomaly_models(saved)
 
 
 def test_a_missing_file_is_an_error_that_says_how_to_make_it(tmp_path):

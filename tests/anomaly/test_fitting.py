@@ -10,9 +10,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from stages.lib.anomaly.estimators import ESTIMATORS
-from stages.lib.anomaly.files import FRAME_MODEL, PAIR_MODEL, load_anomaly_models, save_anomaly_models
+from stages.lib.anomaly.evidence import make_reference, pair_density
+from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_anomaly_models
 from stages.lib.anomaly.fitting import fit_anomaly_model, fit_on_device, free_parameters
-from stages.lib.anomaly.scoring import anomaly_scores
 from stages.lib.anomaly.settings import AnomalyModelSettings
 from stages.lib.errors import InputError
 from tests.helpers.params import anomaly_model_settings
@@ -25,7 +25,7 @@ def test_scores_are_the_negated_log_likelihood_of_the_truemixture(mixture):
     points = mixture(200, seed=1)
     density = sum(multivariate_normal(mean, np.eye(2)).pdf(points) for mean in ([-8, 0], [0, 9], [8, 0])) / 3
     # The model works in standardised units: the densities differ by the constant log of the scales' product.
-    scores = anomaly_scores(model, points) - np.log(model[0].scale_).sum() * -1
+    scores = pair_density(model, points) - np.log(model[0].scale_).sum() * -1
     np.testing.assert_allclose(scores, -np.log(density), atol=0.15)
 
 
@@ -33,7 +33,7 @@ def _scores_near_and_far(normalization: str) -> tuple[np.ndarray, np.ndarray]:
     """The scores of some vectors, and of the same ones nine times as long."""
     x = np.random.default_rng(0).normal(1, 0.3, (400, 5)).astype(np.float32)
     model = fit_anomaly_model(x, anomaly_model_settings(normalization=normalization, covariance="diag"), seed=0)
-    return anomaly_scores(model, x[:20]), anomaly_scores(model, x[:20] * 9)
+    return pair_density(model, x[:20]), pair_density(model, x[:20] * 9)
 
 
 @pytest.mark.parametrize("normalization", ["none", "standardize"])
@@ -50,7 +50,7 @@ def test_l2_throws_the_magnitude_away():
 def test_standardising_makes_units_not_matter():
     x, units = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32), np.array([1, 1000, 0.001], np.float32)
     one, other = (fit_anomaly_model(v, anomaly_model_settings(components=1), seed=0) for v in (x, x * units))
-    np.testing.assert_allclose(anomaly_scores(one, x), anomaly_scores(other, x * units), rtol=1e-3)
+    np.testing.assert_allclose(pair_density(one, x), pair_density(other, x * units), rtol=1e-3)
 
 
 def test_pca_keeps_the_directions_of_most_variance():
@@ -58,7 +58,7 @@ def test_pca_keeps_the_directions_of_most_variance():
     x = np.column_stack([rng.normal(0, 10, 500), rng.normal(0, 0.1, 500), rng.normal(0, 5, 500)]).astype(np.float32)
     model = fit_anomaly_model(x, anomaly_model_settings(pca=2, normalization="none", components=1), seed=0)
     expected = -multivariate_normal(x[:, [0, 2]].mean(axis=0), np.cov(x[:, [0, 2]].T, bias=True)).logpdf(x[:, [0, 2]])
-    np.testing.assert_allclose(anomaly_scores(model, x), expected, atol=0.01)
+    np.testing.assert_allclose(pair_density(model, x), expected, atol=0.01)
 
 
 @pytest.mark.parametrize(("n", "chosen"), [(2000, "full"), (80, "diag")])
@@ -67,7 +67,7 @@ def test_auto_is_full_where_the_vectors_suffice_for_it(n, chosen):
     made, reference = (
         fit_anomaly_model(x, anomaly_model_settings(covariance=c, regularization=0.01), 0) for c in ("auto", chosen)
     )
-    np.testing.assert_array_equal(anomaly_scores(made, x), anomaly_scores(reference, x))
+    np.testing.assert_array_equal(pair_density(made, x), pair_density(reference, x))
 
 
 def _clusters() -> np.ndarray:
@@ -85,17 +85,17 @@ def _fitted_on_device(settings: AnomalyModelSettings) -> Pipeline:
 def test_fitting_on_a_torch_device_gives_the_same_model_as_numpy(covariance):
     settings = anomaly_model_settings(initialization="random_from_data", covariance=covariance, pca=3)
     model, x = _fitted_on_device(settings), _clusters()
-    expected = anomaly_scores(fit_anomaly_model(x, settings, seed=0), x)
-    np.testing.assert_allclose(anomaly_scores(model, x), expected, rtol=1e-8)
+    expected = pair_density(fit_anomaly_model(x, settings, seed=0), x)
+    np.testing.assert_allclose(pair_density(model, x), expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize("covariance", ["full", "diag"])
 def test_what_was_fitted_on_a_torch_device_is_saved_and_loaded_as_any_other(tmp_path, covariance):
     settings = anomaly_model_settings(initialization="random_from_data", covariance=covariance, pca=3)
     model, x = _fitted_on_device(settings), _clusters()
-    save_anomaly_models(tmp_path / "m.skops", {PAIR_MODEL: model, FRAME_MODEL: model})
-    loaded = load_anomaly_models(tmp_path / "m.skops")[PAIR_MODEL]
-    np.testing.assert_array_equal(anomaly_scores(loaded, x), anomaly_scores(model, x))
+    save_anomaly_models(tmp_path / "m.skops", AnomalyModels(model, model, make_reference({})))
+    loaded = load_anomaly_models(tmp_path / "m.skops").pairs
+    np.testing.assert_array_equal(pair_density(loaded, x), pair_density(model, x))
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,13 @@ def test_any_score_can_be_drawn(scores):
     assert f"{np.mean(scores):.2f}" in report.page([])
 
 
+def test_a_video_that_too_few_reals_leave_without_a_score_has_its_reason():
+    none = calibration_of([])
+    report = Report(none, RATE)
+    report.add(rejected(observation_of("v"), VideoReject.UNCALIBRATED, none))
+    assert "Cannot tell: the model was calibrated on too few real videos" in report.page([])
+
+
 @pytest.mark.parametrize("width", [375, 1200])
 def test_in_a_browser_everything_is_seen_at_any_width(browser, address, width):
     page = browser.new_page(viewport={"width": width, "height": 800})

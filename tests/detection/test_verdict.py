@@ -45,6 +45,12 @@ def test_a_video_without_a_score_has_its_reason_and_no_figures(reason):
     assert verdict.pairs == []
 
 
+def test_pairs_without_a_score_are_not_listed():
+    score = VideoScore(None, np.full(2, np.nan), VideoReject.UNCALIBRATED)
+    verdict = decide(observation_of("v"), np.array([[0, 4], [2, 5]]), score, CALIBRATION, RATE)
+    assert (verdict.decision, verdict.reject_reason, verdict.pairs) == (CANNOT_TELL, VideoReject.UNCALIBRATED, [])
+
+
 def test_each_pair_keeps_its_faces_and_its_score():
     score = VideoScore(2.0, np.array([1.0, 3.0]), None)
     verdict = decide(observation_of("v"), np.array([[0, 4], [2, 5]]), score, CALIBRATION, RATE)

@@ -13,6 +13,7 @@ from stages.lib.detection.wording import (
     what_a_verdict_rests_on,
 )
 from stages.lib.reasons import VideoReject
+from tests.helpers.params import scoring_settings
 from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
 
 CALIBRATION = calibration_of(range(1, 20))
@@ -92,6 +93,12 @@ def test_the_headline_says_the_decision(score, headline):
     assert verdict_in_words(_scored(score), CALIBRATION, RATE)[0] == headline
 
 
+@pytest.mark.parametrize(("score", "headline"), [(30.0, "Anomalous: its faces"), (10.0, "Not anomalous: its faces")])
+def test_a_combined_score_is_of_the_faces_too(score, headline):
+    combined = CALIBRATION.model_copy(update={"scoring": scoring_settings(combine=["classifier"])})
+    assert verdict_in_words(_scored(score), combined, RATE)[0].startswith(headline)
+
+
 @pytest.mark.parametrize(
     ("score", "part"),
     [
@@ -145,5 +152,5 @@ def test_without_a_score_the_headline_is_the_reason():
 def test_a_score_that_decides_nothing_is_still_named():
     one = calibration_of([1.0])
     headline, sentences = verdict_in_words(verdict_of(observation_of("v"), [3.0] * 5, one), one, RATE)
-    assert headline.startswith("Cannot tell: the model was calibrated on fewer than two real videos")
+    assert headline.startswith("Cannot tell: the model was calibrated on too few real videos")
     assert sentences == ["Its anomaly score is 3.00."]

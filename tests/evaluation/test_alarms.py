@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stages.lib.evaluation.alarms import alarm_rows, alarms
-from stages.lib.evaluation.metrics import ALL
-from stages.lib.records import REAL
+from stages.lib.evaluation.metrics import ALL, by_method
+from stages.lib.records import FAKE, REAL
 from tests.helpers.verdicts import RATE, calibration_of
 
 CALIBRATION = calibration_of(range(1, 20))  # the threshold is 19
@@ -52,6 +53,12 @@ def test_without_a_threshold_there_is_no_rate():
         "n_real": 4,
         "found": {"swap": None, ALL: None},
     }
+
+
+def test_videos_without_a_score_raise_no_alarm():
+    videos = pd.DataFrame({"label": [REAL, FAKE], "method": ["", "swap"], "anomaly_score": [None, None]})
+    found = alarms({"a": by_method(videos.astype({"anomaly_score": float}), "anomaly_score")}, CALIBRATION)
+    assert found["datasets"]["a"] == {"achieved": None, "achieved_ci95": None, "n_real": 0, "found": {ALL: None}}
 
 
 def test_the_plots_rows_are_shares_of_reals_and_of_each_method():

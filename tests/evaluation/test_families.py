@@ -17,6 +17,9 @@ VIDEOS = pd.DataFrame(
         "anomaly_score": [0.0, 1.0, None, 2.0, 0.5, -1.0, None],
         "single_frame_score": [0.0, 1.0, None, 2.0, 3.0, 2.0, 2.0],
         "classifier_logit": [np.nan] * 7,
+        "pair_density": [0.0, 1.0, None, 2.0, 3.0, 2.0, 2.0],
+        "typicality": [np.nan] * 7,
+        "boundary_score": [np.nan] * 7,
     }
 )
 
@@ -37,6 +40,14 @@ VIDEOS = pd.DataFrame(
 )
 def test_families_by_hand(detector, family, key, value):
     assert family_metrics(VIDEOS, seed=0)[detector][family][key] == value
+
+
+def test_a_detector_that_scores_no_video_is_left_out_unless_it_is_the_papers():
+    assert set(family_metrics(VIDEOS, seed=0)) == {"default", "single_frame", "classifier", "pairs"}
+
+
+def test_the_default_is_compared_with_those_that_have_figures():
+    assert set(comparisons(VIDEOS, seed=0)) == {f"default - {name}" for name in ("single_frame", "classifier", "pairs")}
 
 
 def test_only_families_that_are_there_have_figures():

@@ -163,6 +163,32 @@ def test_a_detector_without_parts_has_no_auc_of_parts():
     }  # fmt: skip
 
 
+def _dataset(**scores: object) -> EvaluatedDataset:
+    """A dataset whose videos have these scores, and of the others none."""
+    columns = ("single_frame_score", "classifier_logit", "pair_density", "typicality", "boundary_score")
+    more = {"split": "test", "identity": "", "original": ""} | dict.fromkeys(columns, np.nan) | scores
+    pairs = pd.DataFrame({"video_id": ["a"], "anomaly_score": [0.0]})
+    frames = pd.DataFrame({"video_id": ["a"], "single_frame_score": [0.0], "classifier_logit": [0.0]})
+    return EvaluatedDataset(VIDEOS.assign(**more), pairs, frames)
+
+
+@pytest.mark.parametrize(
+    ("scores", "keys"),
+    [
+        ({}, set()),
+        ({"typicality": 1.0, "pair_density": 2.0}, {"typicality", "pairs"}),
+        ({"boundary_score": [None, 1.0, *[None] * 5]}, {"boundary"}),
+        ({"boundary_score": 1.0, "split": ["train"] * 7}, set()),
+    ],
+)
+def test_a_detector_that_scores_no_test_video_is_left_out_unless_it_is_the_papers(scores, keys):
+    assert set(_dataset(**scores).metrics(seed=0)) == {"difffake", "single_frame", "classifier"} | keys
+
+
+def test_a_detector_of_the_papers_without_scores_has_null():
+    assert _dataset().metrics(seed=0)["classifier"][ALL]["auc"] is None
+
+
 def test_a_test_fake_is_of_its_originals_person():
     columns = ["video_id", "label", "split", "identity", "original"]
     rows = [("a", REAL, "test", "anna", ""), ("b", FAKE, "test", "ben", "a"), ("c", REAL, "train", "cleo", "")]

@@ -28,7 +28,13 @@ ROWS = [
 ]
 VIDEOS = pd.DataFrame(
     ROWS, columns=["video_id", "label", "method", "family", "person", "original", "anomaly_score"]
-).assign(single_frame_score=lambda t: -t["anomaly_score"], classifier_logit=np.nan)
+).assign(
+    single_frame_score=lambda t: -t["anomaly_score"],
+    classifier_logit=np.nan,
+    pair_density=np.nan,
+    typicality=np.nan,
+    boundary_score=np.nan,
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +127,13 @@ def test_the_colour_of_a_pair_says_who_is_above(tmp_path, fake, won, lost):
     image = _plot(tmp_path, d=videos)
     image = image[: int(0.85 * len(image))]  # above the legend
     assert (_has(image, 172, 102, 33), _has(image, 77, 96, 214)) == (won, lost)
+
+
+def test_a_detector_has_a_panel_where_it_scores_a_pair(tmp_path):
+    two, three = (
+        _plot(tmp_path, d=VIDEOS.assign(boundary_score=scores)).shape for scores in (np.nan, VIDEOS["anomaly_score"])
+    )
+    assert 2 * three[1] == pytest.approx(3 * two[1], abs=3)
 
 
 def test_a_dataset_with_pairs_has_a_row_of_panels_and_one_without_has_none(tmp_path):

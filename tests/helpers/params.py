@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.lib.anomaly.settings import AnomalyModelSettings
+from stages.lib.anomaly.settings import AnomalyModelSettings, ScoringSettings
 from stages.lib.backbone.settings import BackboneSettings, TrainingSettings
 from stages.lib.datasets.settings import CrossValidationSettings
 from stages.lib.faces.settings import FaceSettings
@@ -47,6 +47,11 @@ def pair_settings(**changes: Any) -> PairSettings:
 def anomaly_model_settings(**changes: Any) -> AnomalyModelSettings:
     tiny = {"covariance": "full", "regularization": 1e-6, "bottleneck": 1}
     return changed(SHIPPED.anomaly_model, **tiny | changes)
+
+
+def scoring_settings(**changes: Any) -> ScoringSettings:
+    """The paper's, with changes."""
+    return changed(SHIPPED.scoring, **{"side": "upper", "combine": []} | changes)
 
 
 def cross_validation_settings(**changes: Any) -> CrossValidationSettings:

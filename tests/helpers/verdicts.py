@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.anomaly.scoring import VideoScore
+from stages.lib.anomaly.evidence import make_reference
+from stages.lib.anomaly.scoring import VideoScore, score_video
 from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, Calibration, Reals, TrainedOn, sha256
 from stages.lib.detection.observation import Observation
 from stages.lib.detection.verdict import Verdict, decide
@@ -14,7 +15,7 @@ from stages.lib.files import write_json
 from stages.lib.frames.extraction import ExtractedVideo
 from stages.lib.images import encode_jpeg
 from stages.lib.reasons import FrameReject, VideoReject
-from tests.helpers.params import face_settings, frame_settings, pair_settings
+from tests.helpers.params import face_settings, frame_settings, pair_settings, scoring_settings
 
 RATE = 0.05
 
@@ -27,6 +28,7 @@ def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmark
         frames=frame_settings(),
         faces=face_settings(landmarks=landmarks),
         pairs=pair_settings(),
+        scoring=scoring_settings(),
         false_alarm_rate=RATE,
         files={},
         trained_on=TrainedOn(dataset="demo", videos=3, people=2),
@@ -62,7 +64,8 @@ def observation_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float
 def verdict_of(observation: Observation, pair_scores: Sequence[float], calibration: Calibration) -> Verdict:
     """The verdict on a video whose neighbouring pairs of faces have these scores."""
     pairs = np.array([(i, i + 1) for i in range(len(pair_scores))])
-    score = VideoScore(float(np.mean(pair_scores)), np.array(pair_scores), None)
+    evidence = np.column_stack([pair_scores, np.zeros(len(pair_scores)), np.full(len(pair_scores), np.nan)])
+    score = score_video(evidence, make_reference({}), calibration.scoring, observation.n_frames)
     return decide(observation, pairs, score, calibration, RATE)
 
 

@@ -13,7 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
+from stages.lib.anomaly.evidence import make_reference
+from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_anomaly_models
 from tests.helpers.pipeline import BIN, NAMES, change_params, clone, read_json, run, run_stage, stages_run
+
+EVIDENCE = {"pairs", "typicality"}  # detectors that the scores are made of; there is no boundary map
 
 
 def _locked_outs(folder: Path) -> dict[str, str]:
@@ -28,7 +32,7 @@ def test_metrics_have_the_contracts_shape(ran):
         and set(auc["demo"]) == {"swap", "mouth", "all"}
         and set(auc["messy"]) == {"fake", "all"}
     )
-    assert set(baselines) == {"classifier", "single_frame"}
+    assert set(baselines) == {"classifier", "single_frame", *EVIDENCE}
     for shape in baselines.values():
         assert {name: set(methods) for name, methods in shape.items()} == {
             name: set(methods) for name, methods in auc.items()
@@ -50,7 +54,7 @@ def test_detail_says_what_the_figures_rest_on_and_how_they_came_about(ran):
     assert demo["difffake"]["all"]["n_real"] == 2 and demo["difffake"]["all"]["n_fake"] == 4
 
 
-DETECTORS = {"default", "single_frame", "classifier"}
+DETECTORS = {"default", "single_frame", "classifier", *EVIDENCE}
 
 
 @pytest.mark.parametrize("dataset", ["demo", "messy"])
@@ -138,6 +142,43 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
             "pairs.png",
         ):
             assert title in html
+
+
+def _typical_and_combined(params) -> None:
+    params["scoring"].update(side="typical", combine=["classifier"])
+
+
+def test_scores_are_combined_without_fitting_anything_again(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    change_params(folder, _typical_and_combined)
+    ran_stages = stages_run(run(folder, "dvc", "repro").stdout)
+    assert ran_stages == {"index_videos", "crop_photos", "score_videos", "calibrate", "evaluate"}
+    videos = pq.read_table(folder / "data/scores/demo.parquet").to_pandas().set_index("video_id")
+    reference = load_anomaly_models(folder / "models/anomaly_model.skops").reference
+    reals = videos.query("label == 'real' and split == 'val'")
+    assert list(reference.video_ids) == list(reals.index)
+    np.testing.assert_allclose(reference.evidence[:, 0], reals["pair_density"])
+    one, others = reference.evidence[0], reference.evidence[1:]
+    deviations = (one - others.mean(axis=0)) / (others.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(others)))
+    assert reals["anomaly_score"].iloc[0] == pytest.approx(abs(deviations[0]) + deviations[1])
+    assert reals["typicality"].iloc[0] == pytest.approx(abs(deviations[0]))
+    assert read_json(folder / "models/calibration.json")["validation"]["scores"] == sorted(reals["anomaly_score"])
+
+
+def test_too_few_real_videos_to_combine_by_are_a_reason_not_an_error(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    change_params(folder, _typical_and_combined)
+    models = load_anomaly_models(folder / "models/anomaly_model.skops")
+    none = AnomalyModels(models.pairs, models.frames, make_reference({}))
+    (folder / "models/anomaly_model.skops").unlink()  # a link into DVC's cache
+    save_anomaly_models(folder / "models/anomaly_model.skops", none)
+    said = run(folder, "dvc", "repro", "--single-item", "score_videos@demo", "score_videos@messy", "calibrate").stderr
+    assert "no verdict can be given" in said
+    run(folder, "dvc", "repro", "--single-item", "evaluate")
+    videos = read_json(folder / "metrics/coverage.json")["demo"]["videos"]
+    assert (videos["used"], videos["dropped"]) == (0, {"uncalibrated": videos["indexed"]})
+    assert read_json(folder / "metrics/auc.json")["demo"] == {"all": None}
+    assert set(read_json(folder / "metrics/baselines.json")["pairs"]["demo"]) == {"swap", "mouth", "all"}
 
 
 def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(ran, tmp_path):

@@ -1,7 +1,8 @@
 """What the pairs of a video say, and how that becomes one score beside the same of real videos.
 
 Three kinds of evidence, a row of three numbers for each pair: its density (the negated log-likelihood of equation 7),
-the classifier's logit, and the boundary map's. A video's evidence is the mean over its pairs.
+the classifier's logit, and the boundary map's, each the higher the more anomalous. A video's evidence is the mean over
+its pairs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ FEWEST_REALS = 2  # real videos that a deviation can be taken of
 def boundary_logit(maps: np.ndarray) -> np.ndarray:
     """The log-odds of the mean of the highest tenth of boundary maps, probabilities (n, cells): (n,)."""
     highest = max(round(_HIGHEST * maps.shape[1]), 1)
-    mean = np.sort(maps, axis=1)[:, -highest:].mean(axis=1, dtype=np.float64).clip(_LEAST, 1 - _LEAST)
+    # Copied as float64 first: converted while it is summed, a row's rounding would depend on the rows before it.
+    mean = np.sort(maps, axis=1)[:, -highest:].astype(np.float64).mean(axis=1).clip(_LEAST, 1 - _LEAST)
     result: np.ndarray = np.log(mean / (1 - mean))
     return result
 
@@ -52,14 +54,15 @@ class Reference:
     def deviations(self, evidence: np.ndarray) -> np.ndarray:
         """Evidence (…, 3) in deviations from the mean of the reference, less for a reference of few, (…, 3).
 
-        That is Student's statistic of one more video of the same kind. NaN for fewer than two videos.
+        That is Student's statistic of one more video of the same kind. 0 for evidence that is the same in all of the
+        reference: it has no scale. NaN for evidence that there isn't, and for fewer than two videos.
         """
         n = len(self.video_ids)
         if n < FEWEST_REALS:
             return np.full(evidence.shape, np.nan)
-        deviation = self.evidence.std(axis=0, ddof=1) * np.sqrt(1 + 1 / n)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result: np.ndarray = (evidence - self.evidence.mean(axis=0)) / deviation
+        varies = np.ptp(self.evidence, axis=0) != 0  # true for NaN as well
+        deviation = np.where(varies, self.evidence.std(axis=0, ddof=1) * np.sqrt(1 + 1 / n), np.inf)
+        result: np.ndarray = (evidence - self.evidence.mean(axis=0)) / deviation
         return result
 
     def to_dict(self) -> dict[str, Any]:

@@ -32,10 +32,10 @@ _RESAMPLES = 1000
 class VideoScore:
     """A video's anomaly score, or the reason why it has none, and what it rests on.
 
-    ``evidence``: float64 (n, 3), by pair (:mod:`stages.lib.anomaly.evidence`); the score is that of its mean.
-    ``pair_scores``: float64 (n,), of each pair as if it were the whole video. ``interval``: 95 % bootstrap interval of
-    the score over the pairs, None for a lone one. ``typicality``: of the density, None
-    where there is no score or too few real videos to tell.
+    ``pair_scores``: float64 (n,), of each pair as if it were the whole video; NaN where the video has pairs and no
+    score. ``evidence``: float64 (n, 3), by pair (:mod:`stages.lib.anomaly.evidence`); the score is that of its mean.
+    ``typicality``: of the density, None where there are no pairs or too few real videos to tell. ``interval``: 95 %
+    bootstrap interval of the score over the pairs, None for a lone one.
     """
 
     anomaly_score: float | None
@@ -64,20 +64,21 @@ def score_video(
         return VideoScore(None, np.empty(0), extraction_reject or too_few)
     mean = evidence.mean(axis=0)
     score, typical = float(combined_score(mean, reference, settings)), float(typicality(mean, reference))
-    if not np.isfinite(score):
-        return VideoScore(None, evidence[:, 0], VideoReject.UNCALIBRATED, evidence)
     of_pairs = combined_score(evidence, reference, settings)
-    interval = _interval(evidence, reference, settings)
-    return VideoScore(score, of_pairs, None, evidence, typical if np.isfinite(typical) else None, interval)
+    if np.isnan(score):
+        return VideoScore(None, of_pairs, VideoReject.UNCALIBRATED, evidence)
+    interval = _interval(evidence, reference, settings, score) if len(evidence) > 1 else None
+    return VideoScore(score, of_pairs, None, evidence, None if np.isnan(typical) else typical, interval)
 
 
-def _interval(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> tuple[float, float] | None:
-    if len(evidence) < 2:
-        return None
+def _interval(
+    evidence: np.ndarray, reference: Reference, settings: ScoringSettings, score: float
+) -> tuple[float, float]:
     drawn = np.random.default_rng(0).integers(0, len(evidence), (_RESAMPLES, len(evidence)))
     scores = combined_score(evidence[drawn].mean(axis=1), reference, settings)
     low, high = np.quantile(scores, [0.025, 0.975])
-    return float(low), float(high)
+    # Nothing is more typical than a mean amid the real videos: all resamples may lie above its score.
+    return min(float(low), score), max(float(high), score)
 
 
 def evidence_by_video(model: Pipeline, pairs: pa.Table, embeddings: pa.Table) -> dict[str, np.ndarray]:
@@ -134,9 +135,9 @@ def score_table(
     videos["n_pairs"] = np.array([len(score.pair_scores) for score in own], np.int32)
     videos["anomaly_score"] = pd.array([score.anomaly_score for score in own], dtype="float64")
     videos["typicality"] = pd.array([score.typicality for score in own], dtype="float64")
-    for name, of_pairs in zip(("pair_density", "boundary_score"), (0, EVIDENCE.index("boundary")), strict=True):
-        means = [score.evidence[:, of_pairs].mean() if len(score.evidence) else np.nan for score in own]
-        videos[name] = pd.array(means, dtype="float64")
+    for column, name in (("pair_density", "pairs"), ("boundary_score", "boundary")):
+        of_pairs = [score.evidence[:, EVIDENCE.index(name)] for score in own]
+        videos[column] = [values.mean() if len(values) else np.nan for values in of_pairs]
     videos["reject_reason"] = pd.array([score.reject_reason for score in own], dtype=object)
     videos["frame_rejects"] = [json.dumps(rejects.get(video_id, {})) for video_id in videos["video_id"]]
     # Baselines are compared with the anomaly score on the same videos.

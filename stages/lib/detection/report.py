@@ -163,8 +163,8 @@ class Report:
         if verdict.interval:
             low, high = verdict.interval
             words += (
-                f" The mean over its pairs is known to within {low:.2f} to {high:.2f} (95 % bootstrap interval "
-                "over pairs)."
+                f" With other pairs of its frames it might be {low:.2f} to {high:.2f} (95 % bootstrap interval over "
+                "pairs)."
             )
         axis.set_yticks(range(len(groups) + 1), ["this video", *groups])
         axis.set(ylim=(-0.6, len(groups) + 0.7), xlabel="anomaly score (higher: more anomalous)")

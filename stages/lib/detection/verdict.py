@@ -64,8 +64,9 @@ def decide(
     """
     verdict = Verdict(observation, CANNOT_TELL, score.reject_reason, score.anomaly_score, score.interval)
     verdict.notes = list(observation.notes)
-    verdict.pairs = [Pair(int(a), int(b), float(value)) for (a, b), value in zip(pairs, score.pair_scores, strict=True)]
     if verdict.anomaly_score is not None:
+        of_pairs = zip(pairs, score.pair_scores, strict=True)
+        verdict.pairs = [Pair(int(a), int(b), float(value)) for (a, b), value in of_pairs]
         _place_among_reals(verdict, verdict.anomaly_score, calibration, rate)
     return verdict
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.evaluation.detectors import DEFAULT, DETECTORS, DIFFFAKE, Detector
+from stages.lib.evaluation.detectors import DEFAULT, DIFFFAKE, OF_PAPER, Detector
 from stages.lib.evaluation.metrics import ALL
 from stages.lib.evaluation.paper import (
     AVERAGE,
@@ -68,15 +68,15 @@ def _all_datasets(detail: dict[str, Any]) -> str:
         methods = [method for method in found[DEFAULT.key] if method != ALL]
         for method in [*methods, ALL]:
             counts = found[DEFAULT.key][method]
-            figures = [_percent(found[detector.key][method]["auc"]) for detector in DETECTORS]
+            figures = [_percent(found[detector.key][method]["auc"]) for detector in OF_PAPER]
             rows.append([dataset, method, *figures, str(counts["n_real"]), str(counts["n_fake"])])
         if len(methods) > 1:
-            means = [_mean([found[detector.key][m]["auc"] for m in methods]) for detector in DETECTORS]
+            means = [_mean([found[detector.key][m]["auc"] for m in methods]) for detector in OF_PAPER]
             rows.append([dataset, "average of methods", *map(_percent, means), "", ""])
     if len(detail) > 1:
-        means = [_mean([found[detector.key][ALL]["auc"] for found in detail.values()]) for detector in DETECTORS]
+        means = [_mean([found[detector.key][ALL]["auc"] for found in detail.values()]) for detector in OF_PAPER]
         rows.append(["average of datasets", ALL, *map(_percent, means), "", ""])
-    return markdown_table(["dataset", "method", *(detector.label for detector in DETECTORS), "reals", "fakes"], rows)
+    return markdown_table(["dataset", "method", *(detector.label for detector in OF_PAPER), "reals", "fakes"], rows)
 
 
 def _beside_the_paper(
@@ -87,7 +87,7 @@ def _beside_the_paper(
         return auc
 
     rows = []
-    for detector in DETECTORS:
+    for detector in OF_PAPER:
         values = [ours(detector, column) for column in columns]
         rows.append([f"**{detector.label}, here**", *map(_percent, values), _percent(_mean(values))])
     for label, figures in table.items():
@@ -111,8 +111,8 @@ def benchmark_plot(
     rows = [(dataset, method) for dataset, found in detail.items() for method in found[DEFAULT.key]]
     figure, axis = plt.subplots(figsize=(8, 0.3 * len(rows) + 1.3), layout="constrained")
     heights = np.arange(len(rows))[::-1]
-    offsets = np.linspace(0.2, -0.2, len(DETECTORS))
-    for number, (detector, marker) in enumerate(zip(DETECTORS, itertools.cycle("os^vPX*"), strict=False)):
+    offsets = np.linspace(0.2, -0.2, len(OF_PAPER))
+    for number, (detector, marker) in enumerate(zip(OF_PAPER, itertools.cycle("os^vPX*"), strict=False)):
         at, values = heights + offsets[number], [detail[dataset][detector.key][method] for dataset, method in rows]
         shown = [np.nan if value["auc"] is None else value["auc"] for value in values]
         axis.plot(shown, at, marker, color=f"C{number}", label=detector.label, ms=5)

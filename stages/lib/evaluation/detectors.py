@@ -4,6 +4,8 @@ the same backbone.
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 
 @dataclass(frozen=True)
 class Detector:
@@ -27,11 +29,21 @@ TYPICALITY = Detector("typicality", "typicality", "typicality")
 BOUNDARY = Detector("boundary", "boundary map", "boundary_score")
 SINGLE_FRAME = Detector("single_frame", "single frame", "single_frame_score", "frame", "single_frame_score")
 CLASSIFIER = Detector("classifier", "classifier", "classifier_logit", "frame", "classifier_logit")
-DETECTORS = (DIFFFAKE, SINGLE_FRAME, CLASSIFIER, PAIR_DENSITY, TYPICALITY, BOUNDARY)
+OF_PAPER = (DIFFFAKE, SINGLE_FRAME, CLASSIFIER)  # those of the paper's tables
+DETECTORS = (*OF_PAPER, PAIR_DENSITY, TYPICALITY, BOUNDARY)
 # This project's answer: auc.json, the curves and the alarms are of it, and the others are compared with it.
 DEFAULT = DIFFFAKE
 
 
-def named_detectors() -> dict[str, Detector]:
-    """The detectors by their names in the tables by family and of pairs: ``default``, and the others' keys."""
-    return {"default": DEFAULT} | {one.key: one for one in DETECTORS if one is not DEFAULT}
+def detectors_of(videos: pd.DataFrame) -> list[Detector]:
+    """Those that there is something to say of: the default, the paper's, and others that score one of the videos.
+
+    ``videos``: ``SCORES`` of one dataset.
+    """
+    always = (DEFAULT, *OF_PAPER)
+    return [one for one in DETECTORS if one in always or videos[one.score].notna().any()]
+
+
+def named_detectors(videos: pd.DataFrame) -> dict[str, Detector]:
+    """:func:`detectors_of` by their names in the tables by family and of pairs: ``default``, and the others' keys."""
+    return {"default": DEFAULT} | {one.key: one for one in detectors_of(videos) if one is not DEFAULT}

@@ -19,7 +19,7 @@ def family_metrics(videos: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]
             family: group_metrics(reals, fakes, detector.score, seed)
             for family, (reals, fakes) in by_group(videos, detector.score, "family").items()
         }
-        for name, detector in named_detectors().items()
+        for name, detector in named_detectors(videos).items()
     }
 
 
@@ -29,7 +29,7 @@ def comparisons(videos: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
     Both are taken on the videos that both score, and on the same resamples: the interval is of the difference, and
     much narrower than those of the two AUCs would suggest. ``videos`` as in :func:`family_metrics`.
     """
-    default, *others = named_detectors().items()
+    default, *others = named_detectors(videos).items()
     score = default[1].score
     return {
         f"{default[0]} - {name}": {

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from stages.lib.datasets.folds import people
-from stages.lib.evaluation.detectors import DETECTORS, Detector
+from stages.lib.evaluation.detectors import Detector, detectors_of
 from stages.lib.evaluation.intervals import auc_interval
 from stages.lib.records import FAKE, REAL
 
@@ -64,9 +64,9 @@ class EvaluatedDataset:
         return self.videos.assign(person=people(self.videos))[self.videos["split"] == "test"]
 
     def metrics(self, seed: int) -> dict[str, dict[str, Any]]:
-        """{detector: :func:`detector_metrics`} on the test split."""
-        parts = {"pair": self.pair_scores, "frame": self.frame_scores}
-        return {one.key: detector_metrics(self.test, parts.get(one.part), one, seed) for one in DETECTORS}
+        """{detector: :func:`detector_metrics`} of :func:`detectors_of` the test split."""
+        parts, videos = {"pair": self.pair_scores, "frame": self.frame_scores}, self.test
+        return {one.key: detector_metrics(videos, parts.get(one.part), one, seed) for one in detectors_of(videos)}
 
 
 def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame | None, detector: Detector, seed: int) -> dict[str, Any]:

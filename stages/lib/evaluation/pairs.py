@@ -29,7 +29,7 @@ def pair_metrics(videos: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
     ``videos``: the test videos, ``SCORES`` with the ``person`` of each. Where a method is called as a family, the
     figures are the family's.
     """
-    found = {name: _by_method_and_family(videos, detector, seed) for name, detector in named_detectors().items()}
+    found = {name: _by_method_and_family(videos, one, seed) for name, one in named_detectors(videos).items()}
     return {name: groups for name, groups in found.items() if groups}
 
 
@@ -70,14 +70,20 @@ def group_of_pairs(fakes: pd.DataFrame, originals: pd.DataFrame, score: str, see
 
 
 def pair_plot(path: Path, datasets: dict[str, pd.DataFrame]) -> None:
-    """A PNG with a row for each dataset that has pairs, a panel for each detector, and a line for each pair: from the
-    real video's score to its fake's. At the foot stands how many fakes of each family lie above their originals.
+    """A PNG with a row for each dataset that has pairs, a panel for each detector that scores one, and a line for each
+    pair: from the real video's score to its fake's. At the foot stands how many fakes of each family lie above their
+    originals.
 
     ``datasets``: {name: test videos}. Scores are in standard deviations of the dataset's test reals, from their mean.
     """
-    detectors = named_detectors().values()
+    detectors = {
+        one.score: one
+        for videos in datasets.values()
+        for one in named_detectors(videos).values()
+        if len(pairs_of(videos, one.score))
+    }
     panels = {
-        name: [(detector, pairs_of(videos, detector.score), _reals(videos, detector.score)) for detector in detectors]
+        name: [(one, pairs_of(videos, one.score), _reals(videos, one.score)) for one in detectors.values()]
         for name, videos in datasets.items()
     }
     panels = {name: row for name, row in panels.items() if any(len(pairs) for _, pairs, _ in row)}

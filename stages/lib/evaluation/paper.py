@@ -5,7 +5,7 @@ was trained on FaceForensics++ c0; table 6 on the quality that it tests. Its com
 quotes them.
 """
 
-from stages.lib.evaluation.detectors import CLASSIFIER, DETECTORS, DIFFFAKE, SINGLE_FRAME
+from stages.lib.evaluation.detectors import CLASSIFIER, DIFFFAKE, OF_PAPER, SINGLE_FRAME
 
 Column = tuple[str, str]
 Figures = dict[str, dict[Column, float]]
@@ -95,7 +95,7 @@ def figures_of_detectors() -> Figures:
     tables = (TABLE_3, TABLE_5, TABLE_6)
     return {
         detector.label: {column: figure for table in tables for column, figure in table.get(detector.label, {}).items()}
-        for detector in DETECTORS
+        for detector in OF_PAPER
     }
 
 
