@@ -19,7 +19,7 @@ from stages.lib.pseudo_fakes.forging import (
     unsharp,
     warp_onto,
 )
-from stages.lib.pseudo_fakes.synthesis import Donor
+from stages.lib.pseudo_fakes.schemes import Donor
 
 SIDE = 224
 LANDMARKS = canonical_face() * 60 + (112, 90)

@@ -3,10 +3,10 @@
 Faces are RGB uint8 (h, w, 3), masks float32 (h, w) in [0, 1], landmarks float64 (68, 2) in pixels of the face.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
+
+from stages.lib.pseudo_fakes.schemes import Donor, Forgery
 
 BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # as in self-blended images [50], full strength half of the time
 
@@ -21,30 +21,6 @@ RESIZE = 0.05
 
 _HUES = 180  # OpenCV's 8-bit hue has 2 degrees per step
 _LEVELS = np.arange(256, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Donor:
-    """Another person's face, RGB uint8 (h, w, 3), with its landmarks float64 (68, 2)."""
-
-    face: np.ndarray
-    landmarks: np.ndarray
-
-
-@dataclass(frozen=True)
-class Forgery:
-    """A pseudo-fake beside the real face it must be told from.
-
-    ``real`` went through every transformation that touched the whole of ``fake``, so that only the forgery tells them
-    apart. ``mask``: how much of each pixel is forged; its greatest value is about ``blend_ratio``. ``transformed``:
-    which of the two was transformed, "source" or "target".
-    """
-
-    real: np.ndarray
-    fake: np.ndarray
-    mask: np.ndarray
-    blend_ratio: float
-    transformed: str
 
 
 def deform_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
