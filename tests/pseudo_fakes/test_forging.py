@@ -7,6 +7,7 @@ import scipy.ndimage
 from scipy.spatial import Delaunay
 
 from stages.lib.faces.landmarks import canonical_face
+from stages.lib.pseudo_fakes.forgery import Donor
 from stages.lib.pseudo_fakes.forging import (
     face_height,
     match_shading,
@@ -19,7 +20,6 @@ from stages.lib.pseudo_fakes.forging import (
     unsharp,
     warp_onto,
 )
-from stages.lib.pseudo_fakes.schemes import Donor
 
 SIDE = 224
 LANDMARKS = canonical_face() * 60 + (112, 90)

@@ -7,7 +7,8 @@ from scipy.spatial import Delaunay
 
 from stages.lib.faces.landmarks import canonical_face
 from stages.lib.pseudo_fakes import synthesis
-from stages.lib.pseudo_fakes.schemes import SCHEMES, Donor
+from stages.lib.pseudo_fakes.forgery import Donor
+from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.records import FAMILIES
 
 LANDMARKS = canonical_face() * 60 + (112, 90)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from stages.lib.images import hull_mask
-from stages.lib.pseudo_fakes.schemes import Donor, Forgery
+from stages.lib.pseudo_fakes.forgery import Donor, Forgery
 from stages.lib.pseudo_fakes.synthesis import blend, match_colour
 
 _MOUTH = (*range(4, 13), 31, 33, 35, *range(48, 68))

@@ -22,7 +22,8 @@ from stages.lib.photos.faces import shard_file
 from stages.lib.pseudo_fakes.augmentation import draw_degradation
 from stages.lib.pseudo_fakes.bank import CHANNELS
 from stages.lib.pseudo_fakes.compression import through_x264
-from stages.lib.pseudo_fakes.schemes import SCHEMES, Donor
+from stages.lib.pseudo_fakes.forgery import Donor
+from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.records import REAL, Video
 from stages.lib.seeding import video_rng

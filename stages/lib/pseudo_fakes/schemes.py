@@ -2,42 +2,15 @@
 them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-
-@dataclass(frozen=True)
-class Donor:
-    """Another person's face, RGB uint8 (h, w, 3), with its landmarks float64 (68, 2)."""
-
-    face: np.ndarray
-    landmarks: np.ndarray
-
-
-@dataclass(frozen=True)
-class Forgery:
-    """A pseudo-fake beside the real face it must be told from.
-
-    ``real`` went through every transformation that touched the whole of ``fake``, so that only the forgery tells them
-    apart. ``mask``: how much of each pixel is forged; its greatest value is about ``blend_ratio``. ``transformed``:
-    which of the two was transformed, "source" or "target".
-    """
-
-    real: np.ndarray
-    fake: np.ndarray
-    mask: np.ndarray
-    blend_ratio: float
-    transformed: str
-
+from stages.lib.pseudo_fakes.forgery import Donor, Forgery
 
 # (face, landmarks (68, 2) in its pixels, draws, another person's face or None) -> the forgery
-Forge = Callable[["np.ndarray", "np.ndarray", "np.random.Generator", "Donor | None"], "Forgery"]
+Forge = Callable[[np.ndarray, np.ndarray, np.random.Generator, Donor | None], Forgery]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from stages.lib.figures import plt, save_png
+from stages.lib.pseudo_fakes.forgery import Donor
 from stages.lib.pseudo_fakes.making import Source, choose_donor, forge_run
-from stages.lib.pseudo_fakes.schemes import SCHEMES, Donor
+from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.seeding import video_rng
 

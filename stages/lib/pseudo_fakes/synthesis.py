@@ -6,7 +6,7 @@ Faces are RGB uint8 (h, w, 3), masks float32 (h, w) in [0, 1], landmarks float64
 import cv2
 import numpy as np
 
-from stages.lib.pseudo_fakes.schemes import Donor, Forgery
+from stages.lib.pseudo_fakes.forgery import Donor, Forgery
 
 BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)  # as in self-blended images [50], full strength half of the time
 
