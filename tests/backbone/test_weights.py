@@ -51,7 +51,7 @@ def test_a_packages_weights_see_an_egyptian_cat(package):
     model.load_state_dict(packaged_state(package, network, model))
     set_normalization(model, PACKAGES[package].origin)
     with torch.inference_mode():
-        embedding, _ = forward(model, prepare(skimage.data.chelsea()[None, :, 75:375], 224))
+        embedding = forward(model, prepare(skimage.data.chelsea()[None, :, 75:375], 224)).embedding
         assert model.get_classifier()(embedding).argmax() == EGYPTIAN_CAT
 
 
