@@ -106,11 +106,10 @@ def combined_score(evidence: np.ndarray, reference: Reference, settings: Scoring
         result: np.ndarray = evidence[..., 0]
         return result
     deviations = reference.deviations(evidence)
-    score = typicality(evidence, reference) if settings.side == "typical" else deviations[..., 0]
+    score: np.ndarray = np.abs(deviations[..., 0]) if settings.side == "typical" else deviations[..., 0]
     for name in settings.combine:
-        score = score + np.where(
-            np.isnan(evidence[..., EVIDENCE.index(name)]), 0, deviations[..., EVIDENCE.index(name)]
-        )
+        at = EVIDENCE.index(name)
+        score = score + np.where(np.isnan(evidence[..., at]), 0, deviations[..., at])
     return score
 
 

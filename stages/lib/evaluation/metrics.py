@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class EvaluatedDataset:
     pair_scores: pd.DataFrame
     frame_scores: pd.DataFrame
 
-    @property
+    @cached_property
     def test(self) -> pd.DataFrame:
         """The videos of the test split, on which everything but coverage is measured, with the ``person`` of each."""
         return self.videos.assign(person=people(self.videos))[self.videos["split"] == "test"]
