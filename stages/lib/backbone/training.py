@@ -23,8 +23,9 @@ from stages.lib.pseudo_fakes.augmentation import boundary_of, crop_alike, flip_a
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import progress
 
-SCALES = (0.75, 1.25)  # at which patches are seen
-VALIDATED = 2048  # pseudo-fakes at most that an epoch is validated on
+SCALES = (0.75, 1.25)  # at which patches of videos are seen
+PHOTO_SCALES = (0.62, 1.0)  # and of photos, which are mostly enlarged to a crop's size and have no finer detail
+VALIDATED = 1024  # pseudo-fakes at most that an epoch is validated on
 NEAR_CHANCE = 0.6  # a best validation AUC below this is worth a warning
 
 
@@ -122,7 +123,8 @@ def training_batch(
         parts = [resize(part, input_size) for part in parts]
         changed = augment and settings.augment
         if settings.patch:
-            parts = patch_alike(parts, parts[2], settings.patch, rng.uniform(*SCALES) if changed else 1.0, rng)
+            scales = SCALES if bank.is_video[face] else PHOTO_SCALES
+            parts = patch_alike(parts, parts[2], settings.patch, rng.uniform(*scales) if changed else 1.0, rng)
         elif changed:
             parts = [resize(np.ascontiguousarray(part), input_size) for part in crop_alike(parts, rng)]
         parts = flip_alike(parts, rng) if augment else parts

@@ -53,8 +53,8 @@ def soft_mask(
     height: float,
     side: int,
     rng: np.random.Generator,
-    softness: tuple[float, float] = (0.03, 0.13),
-    growth: tuple[float, float] = (-0.10, 0.07),
+    softness: tuple[float, float] = (0.03, 0.18),
+    growth: tuple[float, float] = (-0.10, 0.06),
 ) -> np.ndarray:
     """The hull of points (n, 2), deformed, shrunk or grown by ``growth`` and blurred by ``softness`` face heights."""
     offsets = _wavy(rng.uniform(0, 0.03) * height, 5, side, rng)
@@ -117,7 +117,7 @@ def resynthesize(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Each step is drawn; now and then the grain that is added to hide the loss.
     """
     kind, sharpened, grainy = rng.random(3)
-    factor, deviation, skin = rng.uniform(0.4, 0.95), rng.uniform(0.4, 1.3), rng.uniform(10, 40)
+    factor, deviation, skin = rng.uniform(0.5, 1.0), rng.uniform(0.3, 1.0), rng.uniform(10, 40)
     amount, width, grain = rng.uniform(0.2, 1.2), rng.uniform(0.8, 2.0), rng.uniform(1, 5)
     shrinking, enlarging = (codes[int(rng.integers(3))] for codes in (_SHRINKING, _ENLARGING))
     if kind < 0.55:
