@@ -76,9 +76,9 @@ def main() -> None:
     pairs = read_pairs(paths.pairs)
     pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
     embeddings = read_embeddings(paths.embeddings)
-    if "boundary" in params.scoring.combine and "boundary" not in embeddings.column_names:
+    if "boundary" in params.scoring.evidence and "boundary" not in embeddings.column_names:
         warnings.warn(
-            "scoring.combine names the boundary map, but the backbone has none: it adds nothing. Set train.boundary "
+            "scoring.evidence names the boundary map, but the backbone has none: it adds nothing. Set train.boundary "
             "above 0, or leave it out",
             stacklevel=1,
         )

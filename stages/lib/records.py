@@ -15,7 +15,9 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 # somebody else's motion or by sound; anything else.
 FAMILIES = ("swap", "lips", "animated", "other")
 N_LANDMARKS = 68
-N_APPEARANCE = 54  # numbers of faces/appearance.py
+# The numbers of faces/appearance.py: three regions; mean, deviation and four bands of detail; three channels.
+APPEARANCE_SHAPE = (3, 6, 3)
+N_APPEARANCE = 54
 
 
 @dataclass(frozen=True)

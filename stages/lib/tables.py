@@ -117,6 +117,7 @@ SCORES = _schema(
     pair_density=_nullable(pa.float64()),
     typicality=_nullable(pa.float64()),
     boundary_score=_nullable(pa.float64()),
+    drift=_nullable(pa.float64()),
     single_frame_score=_nullable(pa.float64()),
     classifier_logit=_nullable(pa.float64()),
     n_pairs=pa.int32(),

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import combine_pvalues, norm, t
 
 from stages.lib.anomaly.evidence import (
     Reference,
     boundary_logit,
     combined_score,
+    drift,
     make_reference,
     pair_density,
     pair_evidence,
@@ -19,7 +20,7 @@ from stages.lib.calibration.thresholds import threshold
 from tests.helpers.params import scoring_settings
 
 UPPER, TYPICAL = scoring_settings(), scoring_settings(side="typical")
-BOTH = ["classifier", "boundary"]
+ALL = ["pairs", "classifier", "boundary", "drift"]
 
 
 def test_a_boundary_logit_is_the_log_odds_of_the_mean_of_the_highest_tenth():
@@ -44,18 +45,18 @@ def test_a_maps_logit_does_not_depend_on_the_other_maps():
 
 def test_the_evidence_of_pairs_by_hand():
     logit, boundary = np.array([1.0, 2.0, 6.0], np.float32), np.array([-1.0, 0.0, 3.0])
-    found = pair_evidence(np.array([10.0, 20.0]), logit, boundary, np.array([[0, 1], [0, 2]]))
-    np.testing.assert_array_equal(found, [[10.0, 1.5, -0.5], [20.0, 3.5, 1.0]])
+    found = pair_evidence(np.array([10.0, 20.0]), logit, boundary, -0.25, np.array([[0, 1], [0, 2]]))
+    np.testing.assert_array_equal(found, [[10.0, 1.5, -0.5, -0.25], [20.0, 3.5, 1.0, -0.25]])
 
 
 def test_without_a_boundary_map_its_column_is_empty():
-    found = pair_evidence(np.array([10.0]), np.array([1.0, 3.0]), None, np.array([[0, 1]]))
-    np.testing.assert_array_equal(found, [[10.0, 2.0, np.nan]])
+    found = pair_evidence(np.array([10.0]), np.array([1.0, 3.0]), None, 0.0, np.array([[0, 1]]))
+    np.testing.assert_array_equal(found, [[10.0, 2.0, np.nan, 0.0]])
 
 
 def _reals(n: int, seed: int = 0) -> Reference:
     rng = np.random.default_rng(seed)
-    return make_reference({f"v{i:02}": row for i, row in enumerate(rng.normal((5, -2, 1), (1, 3, 0.1), (n, 3)))})
+    return make_reference({f"v{i:02}": row for i, row in enumerate(rng.normal((5, -2, 1, 0), (1, 3, 0.1, 1), (n, 4)))})
 
 
 def test_deviations_by_hand():
@@ -78,7 +79,7 @@ def test_deviations_of_normal_evidence_are_students_prediction_statistic(rate):
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_too_few_reals_give_no_deviation(n):
-    assert np.isnan(_reals(n).deviations(np.zeros((2, 3)))).all()
+    assert np.isnan(_reals(n).deviations(np.zeros((2, 4)))).all()
 
 
 def test_evidence_that_is_the_same_in_all_reals_says_nothing():
@@ -115,52 +116,114 @@ def test_a_video_that_is_not_in_the_reference_is_judged_by_all_of_it():
 
 
 def test_the_order_of_videos_does_not_matter():
-    reals, evidence = _reals(6), np.array([4.0, 1.0, 0.5])
+    reals, evidence = _reals(6), np.array([4.0, 1.0, 0.5, 0.0])
     rows = dict(zip(reals.video_ids, reals.evidence, strict=True))
     np.testing.assert_array_equal(
         make_reference(dict(reversed(rows.items()))).deviations(evidence), reals.deviations(evidence)
     )
 
 
+def _combined(*probabilities: float) -> float:
+    """SciPy's own Fisher's method, as a normal deviate."""
+    return norm.isf(combine_pvalues(probabilities, "fisher").pvalue)
+
+
+def _two_reals() -> Reference:
+    """Two reals whose mean is 5, 2, 1, 0 and whose unit of deviation is 1, 2, 4, 1."""
+    half = np.array([1.0, 2.0, 4.0, 1.0]) / math.sqrt(3)
+    return Reference(("a", "b"), np.array([5.0, 2.0, 1.0, 0.0]) + np.array([half, -half]))
+
+
 @pytest.mark.parametrize(
-    ("side", "combine", "expected"),
+    ("side", "names", "expected"),
     [
-        ("upper", [], 4.0),  # the density itself
-        ("typical", [], 1.0),
-        ("upper", ["classifier"], -1.0 + 3.0),
-        ("upper", ["boundary"], -1.0 - 0.5),
-        ("upper", BOTH, -1.0 + 3.0 - 0.5),
-        ("typical", ["classifier"], 1.0 + 3.0),
-        ("typical", BOTH, 1.0 + 3.0 - 0.5),
-        ("typical", BOTH[::-1], 1.0 + 3.0 - 0.5),
+        ("upper", ["pairs"], 4.0),  # the density itself
+        ("typical", ["pairs"], norm.isf(2 * t.sf(1, 1))),
+        ("upper", ["classifier"], norm.isf(t.sf(3, 1))),
+        ("upper", ["pairs", "drift"], _combined(t.sf(-1, 1), t.sf(2, 1))),
+        ("typical", ["classifier", "boundary"], _combined(t.sf(3, 1), t.sf(-0.5, 1))),
+        ("upper", ALL, _combined(t.sf(-1, 1), t.sf(3, 1), t.sf(-0.5, 1), t.sf(2, 1))),
+        ("typical", ALL[::-1], _combined(2 * t.sf(1, 1), t.sf(3, 1), t.sf(-0.5, 1), t.sf(2, 1))),
     ],
 )
-def test_the_score_of_each_setting_by_hand(side, combine, expected):
-    # two reals whose mean is 5, 2, 1 and whose unit of deviation is 1, 2, 4
-    half = np.array([1.0, 2.0, 4.0]) / math.sqrt(3)
-    reference = Reference(("a", "b"), np.array([5.0, 2.0, 1.0]) + np.array([half, -half]))
-    settings = scoring_settings(side=side, combine=combine)
-    assert combined_score(np.array([4.0, 8.0, -1.0]), reference, settings) == pytest.approx(expected)
+def test_the_score_of_each_setting_by_hand(side, names, expected):
+    settings = scoring_settings(side=side, evidence=names)
+    assert combined_score(np.array([4.0, 8.0, -1.0, 2.0]), _two_reals(), settings) == pytest.approx(expected)
+
+
+def test_one_kind_that_is_far_out_counts_for_more_than_two_that_are_a_little():
+    reals, settings = _reals(30), scoring_settings(evidence=["classifier", "drift"])
+    mean, unit = reals.evidence.mean(axis=0), reals.evidence.std(axis=0)
+    one, two = (combined_score(mean + unit * np.array([0, *far]), reals, settings) for far in ((4, 0, 0), (2, 0, 2)))
+    assert one > two
 
 
 @pytest.mark.parametrize("side", ["upper", "typical"])
-def test_a_boundary_map_that_there_is_not_adds_nothing(side):
+def test_a_boundary_map_that_there_is_not_is_left_out(side):
     reals = _reals(6)
     reals.evidence[:, 2] = np.nan
-    both, classifier = (scoring_settings(side=side, combine=names) for names in (BOTH, ["classifier"]))
-    evidence = np.array([4.0, 8.0, np.nan])
-    assert combined_score(evidence, reals, both) == combined_score(evidence, reals, classifier)
+    names = ["pairs", "classifier"]
+    both, without = (scoring_settings(side=side, evidence=one) for one in ([*names, "boundary"], names))
+    evidence = np.array([4.0, 8.0, np.nan, 0.0])
+    assert combined_score(evidence, reals, both) == combined_score(evidence, reals, without)
+
+
+def test_what_is_very_far_out_keeps_its_order():
+    reals, settings = _reals(200), scoring_settings(evidence=["classifier", "drift"])
+    far = np.array([[0, 10.0**power, 0, 10.0**power] for power in range(2, 6)])
+    assert (np.diff(combined_score(far, reals, settings)) > 0).all()
+
+
+def test_scores_of_independent_evidence_are_standard_normal():
+    rng, settings = np.random.default_rng(0), scoring_settings(evidence=ALL)
+    reals = make_reference({str(i): row for i, row in enumerate(rng.normal(size=(20000, 4)))})
+    scores = combined_score(rng.normal(size=(20000, 4)), reals, settings)
+    assert (scores.mean(), scores.std()) == pytest.approx((0, 1), abs=0.04)
+
+
+def test_colours_that_wander_drift_as_a_random_walk_does():
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(size=(2000, 54)), axis=0)
+    assert drift(walk, np.arange(2000.0)) == pytest.approx(-0.5, abs=0.1)
+
+
+def test_colours_that_keep_coming_back_do_not_drift():
+    noise = np.random.default_rng(0).normal(size=(200, 54))
+    assert drift(noise, np.arange(200.0)) == pytest.approx(0, abs=0.02)
+
+
+def test_steady_change_grows_with_time_itself():
+    times = np.arange(50.0)
+    assert drift(10 * times[:, None] * np.ones(54), times) == pytest.approx(-1, abs=1e-3)
+
+
+@pytest.mark.parametrize(("stretch", "strength"), [(10.0, 1.0), (1.0, 10.0)])
+def test_drift_depends_neither_on_the_pace_nor_on_the_strength(stretch, strength):
+    walk, times = np.cumsum(np.random.default_rng(0).normal(0, 100, (60, 54)), axis=0), np.arange(60.0)
+    assert drift(strength * walk, stretch * times) == pytest.approx(drift(walk, times), abs=1e-3)
+
+
+def test_detail_has_no_part_in_drift():
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(60, 54)), axis=0)
+    changed = walk.reshape(60, 3, 6, 3).copy()
+    changed[:, :, 2:] = 0
+    assert drift(changed.reshape(60, 54), np.arange(60.0)) == drift(walk, np.arange(60.0))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_too_few_times_have_no_drift(n):
+    assert math.isnan(drift(np.zeros((n, 54)), np.arange(float(n))))
 
 
 @pytest.mark.parametrize("density", [4.0, 6.0])
 def test_typicality_is_the_same_on_either_side(density):
-    reference = Reference(("a", "b", "c"), np.array([[4.0] * 3, [5.0] * 3, [6.0] * 3]))
-    assert typicality(np.array([density, 0.0, 0.0]), reference) == pytest.approx(1 / math.sqrt(4 / 3))
+    reference = Reference(("a", "b", "c"), np.array([[4.0] * 4, [5.0] * 4, [6.0] * 4]))
+    assert typicality(np.array([density, 0.0, 0.0, 0.0]), reference) == pytest.approx(1 / math.sqrt(4 / 3))
 
 
-@pytest.mark.parametrize("settings", [UPPER, TYPICAL, scoring_settings(side="typical", combine=BOTH)])
+@pytest.mark.parametrize("settings", [UPPER, TYPICAL, scoring_settings(side="typical", evidence=ALL)])
 def test_many_are_scored_as_each_by_itself(settings):
-    reals, many = _reals(6), np.random.default_rng(1).normal(size=(4, 5, 3))
+    reals, many = _reals(6), np.random.default_rng(1).normal(size=(4, 5, 4))
     together = combined_score(many, reals, settings)
     np.testing.assert_allclose(together[2, 3], combined_score(many[2, 3], reals, settings))
 
@@ -170,17 +233,17 @@ def test_no_vectors_have_no_density():
 
 
 @pytest.mark.parametrize(
-    "settings", [UPPER, TYPICAL, scoring_settings(combine=BOTH), scoring_settings(side="typical", combine=BOTH)]
+    "settings", [UPPER, TYPICAL, scoring_settings(evidence=ALL), scoring_settings(side="typical", evidence=ALL)]
 )
 @pytest.mark.parametrize(("rate", "exact"), [(0.05, 1 / 33), (0.1, 3 / 33)])
 def test_false_alarms_stay_near_the_nominal_rate_though_reals_are_judged_without_themselves(settings, rate, exact):
     # 32 reals: the thresholds are their highest score, and the third highest
     n, rng, alarms = 32, np.random.default_rng(0), []
     for _ in range(400):
-        reals = make_reference({str(i): row for i, row in enumerate(rng.normal(size=(n, 3)))})
+        reals = make_reference({str(i): row for i, row in enumerate(rng.normal(size=(n, 4)))})
         own = zip(reals.video_ids, reals.evidence, strict=True)
         scores = [float(combined_score(evidence, reals.without(name), settings)) for name, evidence in own]
-        alarms.append(np.mean(combined_score(rng.normal(size=(100, 3)), reals, settings) > threshold(scores, rate)))
+        alarms.append(np.mean(combined_score(rng.normal(size=(100, 4)), reals, settings) > threshold(scores, rate)))
     error = 3 * np.std(alarms) / math.sqrt(len(alarms))
     # A real that lies far out is measured by others that it isn't among, so the highest scores are somewhat too high.
     assert 0.6 * exact - error <= np.mean(alarms) <= exact + error

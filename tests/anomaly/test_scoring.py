@@ -18,9 +18,9 @@ from tests.helpers.params import anomaly_model_settings, scoring_settings
 
 IDS = ["a", "b", "c", "d", "e"]
 PAPER, TYPICAL = scoring_settings(), scoring_settings(side="typical")
-COMBINED = scoring_settings(side="typical", combine=["classifier", "boundary"])
+COMBINED = scoring_settings(side="typical", evidence=["pairs", "classifier", "boundary", "drift"])
 NO_REALS = make_reference({})
-REALS = Reference(tuple("pqrs"), np.random.default_rng(7).normal(size=(4, 3)))
+REALS = Reference(tuple("pqrs"), np.random.default_rng(7).normal(size=(4, 4)))
 
 
 class Norm:
@@ -31,7 +31,7 @@ class Norm:
 
 
 def _evidence(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(n, 3))
+    return np.random.default_rng(seed).normal(size=(n, 4))
 
 
 def test_by_the_papers_settings_a_score_is_the_mean_of_the_pairs_negated_log_likelihoods(mixture):
@@ -39,7 +39,7 @@ def test_by_the_papers_settings_a_score_is_the_mean_of_the_pairs_negated_log_lik
     scaler = StandardScaler().fit(x.astype(float))
     reference = GaussianMixture(3, reg_covar=1e-6, random_state=5, max_iter=200).fit(scaler.transform(x.astype(float)))
     model = fit_anomaly_model(x, anomaly_model_settings(components=3), seed=5)
-    evidence = np.column_stack([pair_density(model, pairs), _evidence(20)[:, :2]])
+    evidence = np.column_stack([pair_density(model, pairs), _evidence(20)[:, :3]])
     score = score_video(evidence, NO_REALS, PAPER, n_faces=9)
     assert score.anomaly_score == pytest.approx(-reference.score_samples(scaler.transform(pairs.astype(float))).mean())
 
@@ -56,7 +56,7 @@ def test_a_pairs_score_is_that_of_a_video_of_it_alone():
 
 
 @pytest.mark.parametrize("n_reals", [0, 1])
-@pytest.mark.parametrize("settings", [TYPICAL, COMBINED, scoring_settings(combine=["classifier"])])
+@pytest.mark.parametrize("settings", [TYPICAL, COMBINED, scoring_settings(evidence=["classifier"])])
 def test_a_score_that_needs_real_videos_has_a_reason_where_they_are_too_few(settings, n_reals):
     few = Reference(REALS.video_ids[:n_reals], REALS.evidence[:n_reals])
     score = score_video(_evidence(3), few, settings, 9)
@@ -85,7 +85,7 @@ def test_the_interval_contains_the_score(settings, seed):
 
 def test_the_interval_is_that_of_the_mean_over_pairs():
     density = np.random.default_rng(0).normal(5, 1, 200)
-    low, high = score_video(np.column_stack([density] * 3), NO_REALS, PAPER, 9).interval
+    low, high = score_video(np.column_stack([density] * 4), NO_REALS, PAPER, 9).interval
     half = 1.96 * density.std() / np.sqrt(200)
     assert (low, high) == pytest.approx((density.mean() - half, density.mean() + half), abs=0.03)
 
@@ -98,6 +98,7 @@ def _tables(videos: str, boundary: bool) -> tuple[pa.Table, pa.Table]:
     """Pairs and embeddings of three faces for each video."""
     rng, n = np.random.default_rng(0), 3 * len(videos)
     embeddings = {"video_id": np.repeat(list(videos), 3), "fake_logit": np.arange(n, dtype=np.float32)}
+    embeddings |= {"time_s": np.tile([0.0, 0.2, 0.4], len(videos)), "appearance": vector_column(rng.random((n, 54)))}
     if boundary:
         embeddings["boundary"] = vector_column(rng.random((n, 16)))
     pairs = {
@@ -148,7 +149,7 @@ def test_evidence_does_not_depend_on_which_other_videos_there_are():
     ],
 )
 def test_a_video_without_pairs_has_a_reason_instead_of_a_score(n_faces, extraction_reject, reason):
-    score = score_video(np.empty((0, 3)), REALS, COMBINED, n_faces, extraction_reject)
+    score = score_video(np.empty((0, 4)), REALS, COMBINED, n_faces, extraction_reject)
     assert (score.anomaly_score, score.reject_reason, len(score.pair_scores)) == (None, reason, 0)
 
 
@@ -186,10 +187,10 @@ def table() -> pd.DataFrame:
             "single_frame_score": [5.0, 6.0, 9.0, 7.0, 7.0],
         }
     )
-    evidence = np.array([[10.0, 1.0, -2.0], [20.0, 3.0, -5.0]])
+    evidence = np.array([[10.0, 1.0, -2.0, 0.1], [20.0, 3.0, -5.0, 0.1]])
     scores = {
         "a": VideoScore(15.0, np.array([10.0, 20.0]), None, evidence, typicality=0.5),
-        "e": VideoScore(None, np.array([np.nan] * 2), VideoReject.UNCALIBRATED, evidence * [1, 1, np.nan]),
+        "e": VideoScore(None, np.array([np.nan] * 2), VideoReject.UNCALIBRATED, evidence * [1, 1, np.nan, 1]),
         "b": VideoScore(None, np.empty(0), VideoReject.TOO_FEW_FACES),
         "c": VideoScore(None, np.empty(0), VideoReject.NO_FACE),
         "d": VideoScore(None, np.empty(0), VideoReject.UNREADABLE),
@@ -203,7 +204,8 @@ def test_a_scored_video_has_its_score_and_the_means_of_its_baselines(table):
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("pair_density", 15.0), ("typicality", 0.5), ("boundary_score", -3.5), ("n_pairs", 2)]
+    ("column", "value"),
+    [("pair_density", 15.0), ("typicality", 0.5), ("boundary_score", -3.5), ("drift", 0.1), ("n_pairs", 2)],
 )
 def test_a_scored_video_has_its_evidence(table, column, value):
     assert table.loc["a", column] == value

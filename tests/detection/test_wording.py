@@ -95,7 +95,7 @@ def test_the_headline_says_the_decision(score, headline):
 
 @pytest.mark.parametrize(("score", "headline"), [(30.0, "Anomalous: its faces"), (10.0, "Not anomalous: its faces")])
 def test_a_combined_score_is_of_the_faces_too(score, headline):
-    combined = CALIBRATION.model_copy(update={"scoring": scoring_settings(combine=["classifier"])})
+    combined = CALIBRATION.model_copy(update={"scoring": scoring_settings(evidence=["classifier"])})
     assert verdict_in_words(_scored(score), combined, RATE)[0].startswith(headline)
 
 

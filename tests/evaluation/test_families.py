@@ -20,6 +20,7 @@ VIDEOS = pd.DataFrame(
         "pair_density": [0.0, 1.0, None, 2.0, 3.0, 2.0, 2.0],
         "typicality": [np.nan] * 7,
         "boundary_score": [np.nan] * 7,
+        "drift": [np.nan] * 7,
     }
 )
 

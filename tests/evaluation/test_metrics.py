@@ -165,7 +165,7 @@ def test_a_detector_without_parts_has_no_auc_of_parts():
 
 def _dataset(**scores: object) -> EvaluatedDataset:
     """A dataset whose videos have these scores, and of the others none."""
-    columns = ("single_frame_score", "classifier_logit", "pair_density", "typicality", "boundary_score")
+    columns = ("single_frame_score", "classifier_logit", "pair_density", "typicality", "boundary_score", "drift")
     more = {"split": "test", "identity": "", "original": ""} | dict.fromkeys(columns, np.nan) | scores
     pairs = pd.DataFrame({"video_id": ["a"], "anomaly_score": [0.0]})
     frames = pd.DataFrame({"video_id": ["a"], "single_frame_score": [0.0], "classifier_logit": [0.0]})

@@ -34,6 +34,7 @@ VIDEOS = pd.DataFrame(
     pair_density=np.nan,
     typicality=np.nan,
     boundary_score=np.nan,
+    drift=np.nan,
 )
 
 

@@ -51,7 +51,7 @@ def anomaly_model_settings(**changes: Any) -> AnomalyModelSettings:
 
 def scoring_settings(**changes: Any) -> ScoringSettings:
     """The paper's, with changes."""
-    return changed(SHIPPED.scoring, **{"side": "upper", "combine": []} | changes)
+    return changed(SHIPPED.scoring, **{"side": "upper", "evidence": ["pairs"]} | changes)
 
 
 def cross_validation_settings(**changes: Any) -> CrossValidationSettings:

@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
+from scipy.stats import combine_pvalues, norm, t
 
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_anomaly_models
 from tests.helpers.pipeline import BIN, NAMES, change_params, clone, read_json, run, run_stage, stages_run
 
-EVIDENCE = {"pairs", "typicality"}  # detectors that the scores are made of; there is no boundary map
+EVIDENCE = {"pairs", "typicality", "drift"}  # detectors that the scores are made of; there is no boundary map
 
 
 def _locked_outs(folder: Path) -> dict[str, str]:
@@ -145,7 +146,7 @@ def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
 
 
 def _typical_and_combined(params) -> None:
-    params["scoring"].update(side="typical", combine=["classifier"])
+    params["scoring"].update(side="typical", evidence=["pairs", "classifier"])
 
 
 def test_scores_are_combined_without_fitting_anything_again(ran, tmp_path):
@@ -160,7 +161,8 @@ def test_scores_are_combined_without_fitting_anything_again(ran, tmp_path):
     np.testing.assert_allclose(reference.evidence[:, 0], reals["pair_density"])
     one, others = reference.evidence[0], reference.evidence[1:]
     deviations = (one - others.mean(axis=0)) / (others.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(others)))
-    assert reals["anomaly_score"].iloc[0] == pytest.approx(abs(deviations[0]) + deviations[1])
+    tails = t.sf([abs(deviations[0]), deviations[1]], len(others) - 1) * [2, 1]
+    assert reals["anomaly_score"].iloc[0] == pytest.approx(norm.isf(combine_pvalues(tails, "fisher").pvalue))
     assert reals["typicality"].iloc[0] == pytest.approx(abs(deviations[0]))
     assert read_json(folder / "models/calibration.json")["validation"]["scores"] == sorted(reals["anomaly_score"])
 

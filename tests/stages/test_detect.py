@@ -28,7 +28,7 @@ from tests.helpers.pipeline import read_json, run
 from tests.helpers.verdicts import RATE
 from tests.helpers.videos import face_frames, noise_frames, portrait, write_video
 
-PAPER = {"side": "upper", "combine": []}
+PAPER = {"side": "upper", "evidence": ["pairs"]}
 
 
 def _detect(folder: Path, *arguments: str | Path, code: int = 0) -> tuple[str, dict | None]:

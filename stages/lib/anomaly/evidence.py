@@ -1,8 +1,8 @@
 """What the pairs of a video say, and how that becomes one score beside the same of real videos.
 
-Three kinds of evidence, a row of three numbers for each pair: its density (the negated log-likelihood of equation 7),
-the classifier's logit, and the boundary map's, each the higher the more anomalous. A video's evidence is the mean over
-its pairs.
+Four kinds of evidence, a row of four numbers for each pair: its density (the negated log-likelihood of equation 7), the
+classifier's logit, the boundary map's, and how little the video's frames drift apart, each the higher the more
+anomalous. A video's evidence is the mean over its pairs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaln, logsumexp, ndtri_exp
+from scipy.stats import t
 from sklearn.pipeline import Pipeline
 
 from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
+from stages.lib.records import APPEARANCE_SHAPE
 
 _HIGHEST = 0.1  # share of a boundary map's cells that make its evidence: a boundary is a line, not an area
 _LEAST = 1e-4  # probability: log-odds stay finite
+_COLOUR = 2  # of appearance: the mean and the deviation of each channel
+_LEAST_CHANGE = 0.01  # of them, in their units: less is the encoder's rounding
 FEWEST_REALS = 2  # real videos that a deviation can be taken of
 
 
@@ -28,20 +33,42 @@ def boundary_logit(maps: np.ndarray) -> np.ndarray:
     return result
 
 
-def pair_evidence(density: np.ndarray, logit: np.ndarray, boundary: np.ndarray | None, pairs: np.ndarray) -> np.ndarray:
-    """The evidence of each of m pairs, float64 (m, 3), in the order of ``EVIDENCE``.
+def drift(appearance: np.ndarray, times: np.ndarray) -> float:
+    """How little the colours of a video's faces change more between distant frames than between neighbours.
+
+    ``appearance``: (n, 54); ``times``: (n,), in seconds. The negated slope, by least squares over all pairs of frames,
+    of the logarithm of their change over that of the time between them: 0 where distant frames differ no more than
+    neighbours, about -0.5 for a random walk. In a real video light, camera and pose wander; a picture that is set in
+    motion keeps coming back to its one state. The slope is the Hurst exponent of the variogram, and depends neither on
+    how much the colours change nor on which stretch of time is looked at. NaN for fewer than three times.
+    """
+    colours = appearance.reshape(-1, *APPEARANCE_SHAPE)[:, :, :_COLOUR].reshape(len(times), -1).astype(np.float64)
+    first, second = np.triu_indices(len(times), 1)
+    apart = np.log(np.maximum(times[second] - times[first], 1e-3))
+    if not len(apart) or not np.ptp(apart):
+        return float("nan")
+    change = np.log(np.abs(colours[first] - colours[second]) + _LEAST_CHANGE).mean(axis=1)
+    apart -= apart.mean()
+    return -float(apart @ change / (apart @ apart))
+
+
+def pair_evidence(
+    density: np.ndarray, logit: np.ndarray, boundary: np.ndarray | None, drift: float, pairs: np.ndarray
+) -> np.ndarray:
+    """The evidence of each of m pairs, float64 (m, 4), in the order of ``EVIDENCE``.
 
     ``density``: (m,), by pair. ``logit`` and ``boundary`` (of :func:`boundary_logit`): (n,), by face; ``pairs``: int64
-    (m, 2), rows of the faces. Without a boundary map its column is NaN.
+    (m, 2), rows of the faces. ``drift``: of the video, the same for all of its pairs. Without a boundary map its column
+    is NaN.
     """
     boundary = np.full(len(logit), np.nan) if boundary is None else boundary
     of_faces = [values.astype(np.float64)[pairs].mean(axis=1) for values in (logit, boundary)]
-    return np.column_stack([density, *of_faces])
+    return np.column_stack([density, *of_faces, np.full(len(density), drift)])
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The evidence of real videos that others are held against: ``video_ids``, and ``evidence`` float64 (n, 3)."""
+    """The evidence of real videos that others are held against: ``video_ids``, and ``evidence`` float64 (n, 4)."""
 
     video_ids: tuple[str, ...]
     evidence: np.ndarray
@@ -52,7 +79,7 @@ class Reference:
         return Reference(tuple(self.video_ids[at] for at in kept), self.evidence[kept])
 
     def deviations(self, evidence: np.ndarray) -> np.ndarray:
-        """Evidence (…, 3) in deviations from the mean of the reference, less for a reference of few, (…, 3).
+        """Evidence (…, 4) in deviations from the mean of the reference, less for a reference of few, (…, 4).
 
         That is Student's statistic of one more video of the same kind. 0 for evidence that is the same in all of the
         reference: it has no scale. NaN for evidence that there isn't, and for fewer than two videos.
@@ -79,14 +106,14 @@ class Reference:
 
 
 def make_reference(evidence: Mapping[str, np.ndarray]) -> Reference:
-    """The reference of real videos: {video_id: its evidence (3,)}."""
+    """The reference of real videos: {video_id: its evidence (4,)}."""
     video_ids = sorted(evidence)
     rows: Sequence[np.ndarray] = [evidence[video_id] for video_id in video_ids]
     return Reference(tuple(video_ids), np.array(rows, np.float64).reshape(-1, len(EVIDENCE)))
 
 
 def typicality(evidence: np.ndarray, reference: Reference) -> np.ndarray:
-    """How far the density (…, 3) lies from real videos' on either side, in their deviations: (…).
+    """How far the density of evidence (…, 4) lies from real videos' on either side, in their deviations: (…).
 
     Where fakes are smoother than real videos they are likelier than these, and likelihood misleads (Nalisnick et al.,
     2019).
@@ -96,21 +123,39 @@ def typicality(evidence: np.ndarray, reference: Reference) -> np.ndarray:
 
 
 def combined_score(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> np.ndarray:
-    """The anomaly score of evidence (…, 3) by ``scoring``: (…).
+    """The anomaly score of evidence (…, 4) by ``scoring``: (…).
 
-    The density by itself, as the paper has it; with ``side: typical`` its typicality; with ``combine`` the sum of the
-    density's and the other evidence's deviations from real videos'. Evidence that there isn't (no boundary map) adds
-    nothing. NaN where real videos are needed and there are fewer than two.
+    The density by itself, as the paper has it. Otherwise each kind of evidence that ``scoring.evidence`` names becomes
+    the probability that one more real video deviates as far (Student's t; of the density with ``side: typical`` on
+    either side), and Fisher's method combines them: one kind that is far out counts for more than several that are a
+    little, and what is unsuspicious can hardly outweigh it. The score is what a standard normal deviate of that
+    probability would be. Evidence that there isn't (no boundary map) is left out. NaN where there are fewer than two
+    real videos.
     """
-    if settings.side == "upper" and not settings.combine:
+    if settings.side == "upper" and settings.evidence == ["pairs"]:
         result: np.ndarray = evidence[..., 0]
         return result
-    deviations = reference.deviations(evidence)
-    score: np.ndarray = np.abs(deviations[..., 0]) if settings.side == "typical" else deviations[..., 0]
-    for name in settings.combine:
-        at = EVIDENCE.index(name)
-        score = score + np.where(np.isnan(evidence[..., at]), 0, deviations[..., at])
-    return score
+    at = [EVIDENCE.index(name) for name in settings.evidence]
+    deviations = reference.deviations(evidence)[..., at]
+    two_sided = np.array([settings.side == "typical" and name == "pairs" for name in settings.evidence])
+    tail = t.logsf(np.where(two_sided, np.abs(deviations), deviations), max(len(reference.video_ids) - 1, 1))
+    tail = tail + np.where(two_sided, np.log(2), 0)
+    known = ~np.isnan(evidence[..., at])
+    return _as_deviate(-np.where(known, tail, 0).sum(axis=-1), known.sum(axis=-1))
+
+
+def _as_deviate(statistic: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Half of Fisher's statistic of ``n`` probabilities, as the standard normal deviate of the same probability.
+
+    The sum of n exponential variables lies above x with the probability of fewer than n events of a Poisson
+    distribution of mean x; by logarithms, so that what is far out keeps its order.
+    """
+    events = np.arange(max(int(np.max(n, initial=1)), 1))
+    x = np.maximum(statistic, 1e-12)[..., None]
+    terms = np.where(events < n[..., None], events * np.log(x) - gammaln(events + 1), -np.inf)
+    tail = np.where(np.isnan(statistic), np.nan, logsumexp(terms, axis=-1) - x[..., 0])
+    result: np.ndarray = -ndtri_exp(np.minimum(tail, 0))
+    return result
 
 
 def pair_density(model: Pipeline, fused: np.ndarray) -> np.ndarray:

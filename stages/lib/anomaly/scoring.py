@@ -17,6 +17,7 @@ from stages.lib.anomaly.evidence import (
     Reference,
     boundary_logit,
     combined_score,
+    drift,
     pair_density,
     pair_evidence,
     typicality,
@@ -33,7 +34,7 @@ class VideoScore:
     """A video's anomaly score, or the reason why it has none, and what it rests on.
 
     ``pair_scores``: float64 (n,), of each pair as if it were the whole video; NaN where the video has pairs and no
-    score. ``evidence``: float64 (n, 3), by pair (:mod:`stages.lib.anomaly.evidence`); the score is that of its mean.
+    score. ``evidence``: float64 (n, 4), by pair (:mod:`stages.lib.anomaly.evidence`); the score is that of its mean.
     ``typicality``: of the density, None where there are no pairs or too few real videos to tell. ``interval``: 95 %
     bootstrap interval of the score over the pairs, None for a lone one.
     """
@@ -53,7 +54,7 @@ def score_video(
     n_faces: int,
     extraction_reject: VideoReject | None = None,
 ) -> VideoScore:
-    """Score a video by the evidence of its pairs, float64 (n, 3), beside that of real videos.
+    """Score a video by the evidence of its pairs, float64 (n, 4), beside that of real videos.
 
     ``reference``: without the video itself. A video without pairs has no score: for the reason that extraction gave,
     because it has no face, or because its faces are too few, or none lie apart in time; and where the score needs real
@@ -82,19 +83,21 @@ def _interval(
 
 
 def evidence_by_video(model: Pipeline, pairs: pa.Table, embeddings: pa.Table) -> dict[str, np.ndarray]:
-    """{video_id: the evidence of its pairs, float64 (n, 3)} of every video with pairs.
+    """{video_id: the evidence of its pairs, float64 (n, 4)} of every video with pairs.
 
     ``pairs`` and ``embeddings``: tables of one dataset, each sorted by video; ``model``: of pairs.
     """
     fused, logit = vectors(pairs, "fused"), embeddings["fake_logit"].to_numpy()
     boundary = boundary_logit(vectors(embeddings, "boundary")) if "boundary" in embeddings.column_names else None
+    appearance, times = vectors(embeddings, "appearance"), embeddings["time_s"].to_numpy()
     rows_of_faces = dict(rows_by_video(embeddings["video_id"].to_numpy()))
     faces = np.column_stack([pairs["face_row_a"].to_numpy(), pairs["face_row_b"].to_numpy()])
     found = {}
     for video_id, rows in rows_by_video(pairs["video_id"].to_numpy()):
         own = rows_of_faces[video_id]
         of_faces = None if boundary is None else boundary[own]
-        found[video_id] = pair_evidence(pair_density(model, fused[rows]), logit[own], of_faces, faces[rows])
+        density = pair_density(model, fused[rows])
+        found[video_id] = pair_evidence(density, logit[own], of_faces, drift(appearance[own], times[own]), faces[rows])
     return found
 
 
@@ -135,7 +138,7 @@ def score_table(
     videos["n_pairs"] = np.array([len(score.pair_scores) for score in own], np.int32)
     videos["anomaly_score"] = pd.array([score.anomaly_score for score in own], dtype="float64")
     videos["typicality"] = pd.array([score.typicality for score in own], dtype="float64")
-    for column, name in (("pair_density", "pairs"), ("boundary_score", "boundary")):
+    for column, name in (("pair_density", "pairs"), ("boundary_score", "boundary"), ("drift", "drift")):
         of_pairs = [score.evidence[:, EVIDENCE.index(name)] for score in own]
         videos[column] = [values.mean() if len(values) else np.nan for values in of_pairs]
     videos["reject_reason"] = pd.array([score.reject_reason for score in own], dtype=object)

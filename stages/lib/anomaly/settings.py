@@ -34,7 +34,7 @@ class AnomalyModelSettings(Settings):
     bottleneck: Count = Field(description="`autoencoder`: width of its middle")
 
 
-EVIDENCE = ("pairs", "classifier", "boundary")  # what a video's pairs say, in the order of its columns
+EVIDENCE = ("pairs", "classifier", "boundary", "drift")  # what a video's pairs say, in the order of its columns
 
 
 class ScoringSettings(Settings):
@@ -42,7 +42,8 @@ class ScoringSettings(Settings):
         description="of the density of pairs: `upper` calls unlikely pairs anomalous (the paper's), `typical` also "
         "pairs that are likelier than real ones, as those of faces animated from a photo are"
     )
-    combine: Annotated[list[Literal["classifier", "boundary"]], AfterValidator(_without_repetition)] = Field(
-        description="further evidence that is added, each in deviations from real videos': the `classifier`'s logit, "
-        "the `boundary` map; `[]`: the density alone (the paper's)"
+    evidence: Annotated[list[Literal[EVIDENCE]], AfterValidator(_without_repetition)] = Field(
+        min_length=1,
+        description="what the score is made of: the density of `pairs` (alone: the paper's), the `classifier`'s logit, "
+        "the `boundary` map, the `drift` of a face's colours; several are combined beside those of real videos",
     )

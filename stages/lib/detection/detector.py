@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.anomaly.evidence import boundary_logit, pair_density, pair_evidence
+from stages.lib.anomaly.evidence import boundary_logit, drift, pair_density, pair_evidence
 from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.anomaly.scoring import score_video
 from stages.lib.anomaly.settings import EVIDENCE
@@ -69,4 +69,6 @@ class Detector:
         fused = fuse(Features(found.embedding, found.logit, appearance), pairs, self.calibration.fusion)
         maps = found.boundary
         boundary = None if maps is None else boundary_logit(maps.reshape(len(maps), -1))
-        return pair_evidence(pair_density(self._model, fused), found.logit, boundary, pairs)
+        times = np.array([face.time_s for face in observation.used])
+        density = pair_density(self._model, fused)
+        return pair_evidence(density, found.logit, boundary, drift(appearance, times), pairs)

@@ -66,7 +66,7 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
         f"Of real videos like those, {as_high} would be expected to score as high; more cannot be known from "
         f"{len(reals)}."
     )
-    combined = calibration.scoring.combine
+    combined = calibration.scoring.evidence != ["pairs"]
     if verdict.decision == ANOMALOUS:
         headline = (
             "Anomalous: its faces, with how they differ from frame to frame, are unlike those of real videos."
@@ -124,7 +124,7 @@ def limits(calibration: Calibration) -> list[str]:
     """What a verdict can't say, in sentences, for everybody who reads one (section 5 of the paper)."""
     trained, people = calibration.trained_on, calibration.trained_on.people
     who = f" of {people} people" if people else ""
-    unusual = "faces and the differences" if calibration.scoring.combine else "differences"
+    unusual = "faces and the differences" if calibration.scoring.evidence != ["pairs"] else "differences"
     sentences = [
         f"A score is not proof. It says how unusual the {unusual} between the frames are beside those of the real "
         "videos above. Look at the pictures, and at where the video comes from.",

@@ -27,10 +27,11 @@ DIFFFAKE = Detector("difffake", "DiffFake", "anomaly_score", "pair", "anomaly_sc
 PAIR_DENSITY = Detector("pairs", "pair density", "pair_density")
 TYPICALITY = Detector("typicality", "typicality", "typicality")
 BOUNDARY = Detector("boundary", "boundary map", "boundary_score")
+DRIFT = Detector("drift", "drift", "drift")
 SINGLE_FRAME = Detector("single_frame", "single frame", "single_frame_score", "frame", "single_frame_score")
 CLASSIFIER = Detector("classifier", "classifier", "classifier_logit", "frame", "classifier_logit")
 OF_PAPER = (DIFFFAKE, SINGLE_FRAME, CLASSIFIER)  # those of the paper's tables
-DETECTORS = (*OF_PAPER, PAIR_DENSITY, TYPICALITY, BOUNDARY)
+DETECTORS = (*OF_PAPER, PAIR_DENSITY, TYPICALITY, BOUNDARY, DRIFT)
 # This project's answer: auc.json, the curves and the alarms are of it, and the others are compared with it.
 DEFAULT = DIFFFAKE
 
