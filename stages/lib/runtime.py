@@ -6,7 +6,9 @@ settings: they never change a result of a CPU stage and are never params.
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,6 +86,21 @@ def map_videos(
     results = parallel(joblib.delayed(_one_threaded)(function, at, item) for at, item in enumerate(items))
     for at, result in progress(results, description, len(items), unit):
         yield items[at], result
+
+
+def made_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """``function(item)`` of each item in order, the next one being made in a thread while one is used.
+
+    One at a time and in order, so that draws from a generator are those of a plain loop.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        coming: deque[Future[Result]] = deque()
+        for item in items:
+            coming.append(thread.submit(function, item))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        if coming:
+            yield coming.popleft().result()
 
 
 def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "it") -> Iterable[Item]:

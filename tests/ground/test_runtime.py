@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 
 from stages.lib.errors import InputError
 from stages.lib.records import Video
-from stages.lib.runtime import map_videos, pick_device, worker_count
+from stages.lib.runtime import made_ahead, map_videos, pick_device, worker_count
 
 
 def test_an_error_in_a_worker_names_its_video(monkeypatch):
@@ -19,6 +21,27 @@ def test_an_error_in_a_worker_names_its_video(monkeypatch):
     with pytest.raises(ZeroDivisionError) as error:
         list(map_videos(fail, [Video("clip 7.mp4", "")], "test"))
     assert "while processing clip 7.mp4" in error.value.__notes__
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_what_is_made_ahead_comes_in_order(n):
+    rng, same = np.random.default_rng(0), np.random.default_rng(0)
+    found = list(made_ahead(lambda item: (item, rng.random()), range(n)))
+    assert found == [(item, same.random()) for item in range(n)]
+
+
+def test_while_one_is_used_the_next_is_being_made_and_no_more():
+    made = []
+    results = made_ahead(lambda item: made.append(item), range(5))
+    next(results)
+    while len(made) < 2:
+        time.sleep(0.001)
+    assert made == [0, 1]
+
+
+def test_an_error_in_what_is_made_ahead_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(made_ahead(lambda item: 1 / item, [1, 0]))
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two"])

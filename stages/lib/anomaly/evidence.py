@@ -21,6 +21,7 @@ _HIGHEST = 0.1  # share of a boundary map's cells that make its evidence: a boun
 _LEAST = 1e-4  # probability: log-odds stay finite
 _COLOUR = 2  # of appearance: the mean and the deviation of each channel
 _LEAST_CHANGE = 0.01  # of them, in their units: less is the encoder's rounding
+_LEAST_TAIL = 1e-300  # probability: the smallest that its logarithm is taken of
 FEWEST_REALS = 2  # real videos that a deviation can be taken of
 
 
@@ -42,12 +43,12 @@ def drift(appearance: np.ndarray, times: np.ndarray) -> float:
     motion keeps coming back to its one state. The slope is the Hurst exponent of the variogram, and depends neither on
     how much the colours change nor on which stretch of time is looked at. NaN for fewer than three times.
     """
-    colours = appearance.reshape(-1, *APPEARANCE_SHAPE)[:, :, :_COLOUR].reshape(len(times), -1).astype(np.float64)
+    colours = appearance.reshape(-1, *APPEARANCE_SHAPE)[:, :, :_COLOUR].astype(np.float64)
     first, second = np.triu_indices(len(times), 1)
     apart = np.log(np.maximum(times[second] - times[first], 1e-3))
     if not len(apart) or not np.ptp(apart):
         return float("nan")
-    change = np.log(np.abs(colours[first] - colours[second]) + _LEAST_CHANGE).mean(axis=1)
+    change = np.log(np.abs(colours[first] - colours[second]) + _LEAST_CHANGE).mean(axis=(1, 2, 3))
     apart -= apart.mean()
     return -float(apart @ change / (apart @ apart))
 
@@ -138,8 +139,8 @@ def combined_score(evidence: np.ndarray, reference: Reference, settings: Scoring
     at = [EVIDENCE.index(name) for name in settings.evidence]
     deviations = reference.deviations(evidence)[..., at]
     two_sided = np.array([settings.side == "typical" and name == "pairs" for name in settings.evidence])
-    tail = t.logsf(np.where(two_sided, np.abs(deviations), deviations), max(len(reference.video_ids) - 1, 1))
-    tail = tail + np.where(two_sided, np.log(2), 0)
+    tail = t.sf(np.where(two_sided, np.abs(deviations), deviations), max(len(reference.video_ids) - 1, 1))
+    tail = np.log(np.maximum(tail, _LEAST_TAIL) * np.where(two_sided, 2, 1))
     known = ~np.isnan(evidence[..., at])
     return _as_deviate(-np.where(known, tail, 0).sum(axis=-1), known.sum(axis=-1))
 

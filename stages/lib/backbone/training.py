@@ -21,7 +21,7 @@ from stages.lib.errors import InputError
 from stages.lib.images import resize
 from stages.lib.pseudo_fakes.augmentation import boundary_of, crop_alike, flip_alike, patch_alike, recolour_alike
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.runtime import progress
+from stages.lib.runtime import made_ahead, progress
 
 SCALES = (0.75, 1.25)  # at which patches of videos are seen
 PHOTO_SCALES = (0.62, 1.0)  # and of photos, which are mostly enlarged to a crop's size and have no finer detail
@@ -231,9 +231,13 @@ class Trainer:
         variants = fresh_variants(len(self._train_bank), self._train_bank.variants, number, self._seed)
         shown = shown_faces(self._train_bank, self._settings.photo_share, rng)
         losses = []
+
+        def make(faces: np.ndarray) -> Batch:
+            return training_batch(self._train_bank, faces, variants[faces], self._settings, self._input_size, rng)
+
         batches = np.array_split(shown, self._n_batches)
-        for faces in progress(batches, f"epoch {number + 1}/{self._settings.epochs}", unit="batch"):
-            batch = training_batch(self._train_bank, faces, variants[faces], self._settings, self._input_size, rng)
+        shown_as = f"epoch {number + 1}/{self._settings.epochs}"
+        for batch in progress(made_ahead(make, batches), shown_as, self._n_batches, "batch"):
             losses.append(self._step(self._loss_of(batch)))
             self._schedule.step()
             if self._averaged:
