@@ -1,7 +1,9 @@
 """paper_tables: the paper's comparisons on your datasets, as DVC experiments, in metrics/tables.md and a plot.
 
-``make tables`` or ``python -m stages.paper_tables [--only fusion …] [--folds 3] [-S key=value …]``. What DVC has run
-before is taken from its cache. Afterwards params.yaml, metrics and data are as they were.
+``make tables`` or ``python -m stages.paper_tables [--only fusion …] [--folds 3] [-S key=value …]``. With ``--choose``
+instead: what the score is best made of, chosen on half of the training dataset's test people and reported on the other
+(metrics/choice.md). What DVC has run before is taken from its cache. Afterwards params.yaml, metrics and data are as
+they were.
 """
 
 import argparse
@@ -11,17 +13,28 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.compute as pc
+
 from stages.cli import run
+from stages.lib.anomaly.files import load_anomaly_models
+from stages.lib.anomaly.scoring import evidence_by_video
+from stages.lib.calibration.bundle import ANOMALY_MODEL
+from stages.lib.datasets.folds import people
 from stages.lib.errors import InputError
+from stages.lib.evaluation.choice import Candidate, candidates, choice_page, choose, score_candidate
 from stages.lib.evaluation.detectors import DEFAULT
 from stages.lib.evaluation.paper import comparable, paper_dataset
 from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
 from stages.lib.files import write_text
+from stages.lib.pairs.fusion import FUSIONS
+from stages.lib.tables import SCORES, read_embeddings, read_pairs, read_table
 from stages.params import Params, load_params
 
-METRICS = Path("metrics")
+METRICS, DATA, MODELS = Path("metrics"), Path("data"), Path("models")
 Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
 
 
@@ -63,11 +76,55 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=list(TABLES), default=list(TABLES), help="which tables (default: all)"
     )
+    parser.add_argument(
+        "--choose",
+        nargs="*",
+        choices=list(FUSIONS),
+        metavar="FUSION",
+        help="choose what the score is made of, with pairs under these fusions (default: that of params.yaml)",
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", help="with --choose: train with each (default: that of params)")
     parser.add_argument("--folds", type=int, default=1, help="cross-validate over the training dataset's people")
     parser.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="for every experiment"
     )
     return parser.parse_args()
+
+
+def _evidence_of_test(params: Params, fusion: str) -> tuple[pd.DataFrame, dict[Candidate, pd.Series]]:
+    """The test videos that have pairs, and each candidate's scores of them, of the experiment that was just run."""
+    name = params.train_dataset
+    read = {"scores": partial(read_table, schema=SCORES), "pairs": read_pairs, "embeddings": read_embeddings}
+    scores, pairs, embeddings = (read[kind](DATA / kind / f"{name}.parquet") for kind in read)
+    models = load_anomaly_models(MODELS / ANOMALY_MODEL)
+    videos = scores.to_pandas()
+    videos = videos.assign(person=people(videos))[(videos["split"] == "test") & (videos["n_pairs"] > 0)]
+    pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
+    evidence = evidence_by_video(models.pairs, pairs, embeddings)
+    means = {video_id: evidence[video_id].mean(axis=0) for video_id in videos["video_id"]}
+    chosen = candidates([fusion])
+    return videos, {one: score_candidate(one, means, models.reference) for one in chosen}
+
+
+def _choose(arguments: argparse.Namespace, params: Params) -> None:
+    """Choose what the score is made of; write metrics/choice.md. An experiment for each seed and fusion."""
+    seeds, fusions = arguments.seeds or [params.seed], arguments.choose or [params.fusion]
+    runs: list[tuple[pd.DataFrame, dict[Candidate, pd.Series]]] = []
+    with _left_as_it_was():
+        for seed in seeds:
+            of_seed: dict[Candidate, pd.Series] = {}
+            for fusion in fusions:
+                overrides = (*arguments.set_param, f"seed={seed}", f"fusion={fusion}")
+                if _experiment(overrides) is None:
+                    raise InputError(f"the experiment {' '.join(overrides)} failed; see above for why")
+                videos, found = _evidence_of_test(load_params(), fusion)
+                of_seed |= found
+            runs.append((videos, of_seed))
+    parts = ["python -m stages.paper_tables --choose", *fusions, "--seeds", *map(str, seeds)]
+    command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
+    text = choice_page(choose(runs, params.seed), runs, params.seed, command)
+    write_text(METRICS / "choice.md", text)
+    print(f"\n{text}\n{METRICS}/choice.md")
 
 
 def _overrides_of_folds(n_folds: int) -> list[Overrides]:
@@ -111,6 +168,9 @@ def main() -> None:
     arguments, params = _parse(), load_params()
     if not Path(".git").exists():
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
+    if arguments.choose is not None:
+        _choose(arguments, params)
+        return
     folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in arguments.only]
     planned = {
         (table.title, row.label): [(*arguments.set_param, *fold, *row.overrides) for fold in folds]

@@ -124,18 +124,23 @@ def typicality(evidence: np.ndarray, reference: Reference) -> np.ndarray:
 
 
 def combined_score(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> np.ndarray:
-    """The anomaly score of evidence (…, 4) by ``scoring``: (…).
-
-    The density by itself, as the paper has it. Otherwise each kind of evidence that ``scoring.evidence`` names becomes
-    the probability that one more real video deviates as far (Student's t; of the density with ``side: typical`` on
-    either side), and Fisher's method combines them: one kind that is far out counts for more than several that are a
-    little, and what is unsuspicious can hardly outweigh it. The score is what a standard normal deviate of that
-    probability would be. Evidence that there isn't (no boundary map) is left out. NaN where there are fewer than two
-    real videos.
+    """The anomaly score of evidence (…, 4) by ``scoring``: (…). The density by itself, as the paper has it, or the
+    :func:`deviate` of what ``scoring.evidence`` names.
     """
     if settings.side == "upper" and settings.evidence == ["pairs"]:
         result: np.ndarray = evidence[..., 0]
         return result
+    return deviate(evidence, reference, settings)
+
+
+def deviate(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> np.ndarray:
+    """How unusual evidence (…, 4) is beside real videos', as a standard normal deviate: (…).
+
+    Each kind of evidence that ``scoring.evidence`` names becomes the probability that one more real video deviates as
+    far (Student's t; of the density with ``side: typical`` on either side), and Fisher's method combines them: one kind
+    that is far out counts for more than several that are a little, and what is unsuspicious can hardly outweigh it.
+    Evidence that there isn't (no boundary map) is left out. NaN where there are fewer than two real videos.
+    """
     at = [EVIDENCE.index(name) for name in settings.evidence]
     deviations = reference.deviations(evidence)[..., at]
     two_sided = np.array([settings.side == "typical" and name == "pairs" for name in settings.evidence])

@@ -1,6 +1,6 @@
 """The sections ``anomaly_model`` and ``scoring`` of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -34,7 +34,8 @@ class AnomalyModelSettings(Settings):
     bottleneck: Count = Field(description="`autoencoder`: width of its middle")
 
 
-EVIDENCE = ("pairs", "classifier", "boundary", "drift")  # what a video's pairs say, in the order of its columns
+Evidence = Literal["pairs", "classifier", "boundary", "drift"]
+EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)  # what a video's pairs say, in the order of its columns
 
 
 class ScoringSettings(Settings):
@@ -42,7 +43,7 @@ class ScoringSettings(Settings):
         description="of the density of pairs: `upper` calls unlikely pairs anomalous (the paper's), `typical` also "
         "pairs that are likelier than real ones, as those of faces animated from a photo are"
     )
-    evidence: Annotated[list[Literal[EVIDENCE]], AfterValidator(_without_repetition)] = Field(
+    evidence: Annotated[list[Evidence], AfterValidator(_without_repetition)] = Field(
         min_length=1,
         description="what the score is made of: the density of `pairs` (alone: the paper's), the `classifier`'s logit, "
         "the `boundary` map, the `drift` of a face's colours; several are combined beside those of real videos",
