@@ -1,0 +1,194 @@
+"""The demo's fakes: three families, each from a careful tool (strength 1) to a careless one (strength 3).
+
+A generator's position, scale, colour and sharpness drift from one moment to the next where a camera's would not: the
+inconsistency that the paper's figure 1 shows. An animated still picture errs the other way: it drifts too little.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+
+from stages.lib.demo.camera import FPS
+from stages.lib.demo.face import Person, photograph, posed_points, render
+from stages.lib.demo.performance import Performance, animate, lit, make_idling, make_performance, still_at, wander
+from stages.lib.demo.warp import SIZE
+from stages.lib.images import hull_mask
+
+_FACE, _LOWER_FACE = [*range(68)], [*range(4, 13), *range(31, 36), *range(48, 60)]
+_ERRORS_PERIOD = 0.8  # s: about how long an error of a paste takes to come and go
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a person's fakes are made of: the real performance, its unlit frames, and who lends a face."""
+
+    person: Person
+    play: Performance
+    frames: list[np.ndarray]  # float32 (SIZE, SIZE, 3)
+    donor: Person
+
+
+@dataclass(frozen=True)
+class Paste:
+    """How well a face is pasted into another; deviations are of errors that drift over time."""
+
+    blur: float  # px, of the generator's picture
+    focus: float  # deviation of that blur's logarithm
+    border: float  # share of the finest detail that is lost where the paste fades out
+    shift: float  # px
+    scale: float
+    colour: float
+    jitter: float  # px, from one frame to the next
+    shading: float  # share of the target's coarse light and colour that the paste takes over
+
+
+@dataclass(frozen=True)
+class Animation:
+    """How a still picture is animated."""
+
+    kept: float  # share of the real performance's drift of pose and light
+    resolution: float  # of the generator's picture, in parts of the frame's
+    sharpened: float  # share of what a blur takes away that is added to hide the loss
+
+
+def _blurred(image: np.ndarray, deviation: float) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), max(deviation, 0.1))
+
+
+def _soft_hull(points: np.ndarray, grow: float, feather: float) -> np.ndarray:
+    centre = points.mean(axis=0)
+    return _blurred(hull_mask(centre + (points - centre) * grow, SIZE), feather)[..., None]
+
+
+def _coarse(image: np.ndarray) -> np.ndarray:
+    step = 8
+    small = cv2.resize(image, (SIZE // step,) * 2, interpolation=cv2.INTER_AREA)
+    return cv2.resize(_blurred(small, 2.0), (SIZE, SIZE))
+
+
+def _matched_colour(face: np.ndarray, frame: np.ndarray, mask: np.ndarray, shading: float) -> np.ndarray:
+    """The face with the mean and deviation that the frame has under the mask, as swapping tools do it, and with a share
+    of its coarse light.
+    """
+    under = (mask > 0.5).astype(np.uint8)
+    mean_a, deviation_a, mean_b, deviation_b = (
+        value.ravel() for image in (face, frame) for value in cv2.meanStdDev(image, mask=under)
+    )
+    gain = (deviation_b / np.maximum(deviation_a, 1e-3)).astype(np.float32)
+    matched: np.ndarray = face * gain + (mean_b - mean_a * gain).astype(np.float32)
+    return matched + np.float32(shading) * _coarse(frame - matched)
+
+
+def _pasted(
+    errors: Paste, scene: Scene, rng: np.random.Generator, source: Person, mouth: Performance | None, part: list[int]
+) -> Iterator[np.ndarray]:
+    """The scene's frames with ``source`` pasted over a part of the face; ``mouth``: who moves the mouth there."""
+    play, n = scene.play, len(scene.frames)
+
+    def drift(amplitude: float, channels: int) -> np.ndarray:
+        return np.column_stack([wander(rng, n, FPS, amplitude, _ERRORS_PERIOD) for _ in range(channels)])
+
+    blur = errors.blur * np.exp(drift(errors.focus, 1)[:, 0])
+    shift, scale, colour = drift(errors.shift, 2), 1 + drift(errors.scale, 2), 1 + drift(errors.colour, 3)
+    for t, frame in enumerate(scene.frames):
+        own, head = posed_points(scene.person, play, t)
+        wanted, _ = posed_points(scene.person, play, t, mouth)
+        # Where the mouth moves otherwise the target's own chin must not look out from under the paste.
+        mask = _soft_hull(np.concatenate([own[part], wanted[part]]), rng.uniform(0.98, 1.05), rng.uniform(1.5, 3.0))
+        centre = wanted[part].mean(axis=0)
+        tracked = centre + (wanted - centre) * scale[t] + shift[t] + rng.normal(0, 1, 2) * errors.jitter
+        face = _blurred(render(source, tracked, head), blur[t])
+        face = _matched_colour(face, frame, mask, errors.shading) * colour[t].astype(np.float32)
+        mixed = frame + mask * (face - frame)
+        fading = np.float32(4 * errors.border) * mask * (1 - mask)
+        yield mixed + fading * (_blurred(mixed, 1.5) - mixed)
+
+
+def relit(frames: Iterable[np.ndarray], play: Performance) -> Iterator[np.ndarray]:
+    return (lit(frame, play, t) for t, frame in enumerate(frames))
+
+
+def _swap(errors: Paste, scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    # The donor's picture on the target's geometry: what a swap keeps is the other person's texture.
+    return relit(_pasted(errors, scene, rng, scene.donor, None, _FACE), scene.play)
+
+
+def _lips(errors: Paste, scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    mouth = make_performance(len(scene.frames), FPS, rng)
+    return relit(_pasted(errors, scene, rng, scene.person, mouth, _LOWER_FACE), scene.play)
+
+
+def _generated(picture: np.ndarray, how: Animation) -> np.ndarray:
+    """The picture as a generator of limited resolution gives it: detail lost to a smaller picture, then sharpened."""
+    small = cv2.resize(picture, (round(SIZE * how.resolution),) * 2, interpolation=cv2.INTER_AREA)
+    whole = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return cv2.addWeighted(whole, 1 + how.sharpened, _blurred(whole, 1.2), -how.sharpened, 0)
+
+
+def _animated(how: Animation, scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    at = still_at(scene.play)
+    play = animate(scene.play, at, make_idling(len(scene.frames), FPS, rng), how.kept)
+    photo = photograph(scene.person, *posed_points(scene.person, scene.play, at))
+    frames = (render(photo, *posed_points(scene.person, play, t)) for t in range(len(scene.frames)))
+    return relit((_generated(frame, how) for frame in frames), play)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered way to make fakes: ``make`` gives the lit frames, float32 (SIZE, SIZE, 3), of a scene's fake."""
+
+    family: str
+    make: Callable[[Scene, np.random.Generator], Iterator[np.ndarray]]
+    description: str
+
+
+METHODS: dict[str, Method] = {
+    "swap-1": Method(
+        "swap",
+        partial(_swap, Paste(0.25, 0.05, 0.2, shift=0.15, scale=0.002, colour=0.004, jitter=0.02, shading=1.0)),
+        "another person's face, laid on by a careful tool",
+    ),
+    "swap-2": Method(
+        "swap",
+        partial(_swap, Paste(0.5, 0.2, 0.5, shift=0.8, scale=0.012, colour=0.02, jitter=0.1, shading=0.6)),
+        "another person's face, visibly softer and not always in place",
+    ),
+    "swap-3": Method(
+        "swap",
+        partial(_swap, Paste(0.8, 0.5, 0.8, shift=3.0, scale=0.05, colour=0.10, jitter=0.4, shading=0.2)),
+        "another person's face, from a careless tool: it slides, flickers and loses detail",
+    ),
+    "lips-1": Method(
+        "lips",
+        partial(_lips, Paste(0.25, 0.05, 0.2, shift=0.15, scale=0.002, colour=0.004, jitter=0.02, shading=1.0)),
+        "the mouth re-performed by a careful tool",
+    ),
+    "lips-2": Method(
+        "lips",
+        partial(_lips, Paste(0.5, 0.2, 0.5, shift=0.8, scale=0.012, colour=0.02, jitter=0.1, shading=0.6)),
+        "the mouth re-performed, visibly softer and not always in place",
+    ),
+    "lips-3": Method(
+        "lips",
+        partial(_lips, Paste(0.8, 0.5, 0.8, shift=3.0, scale=0.05, colour=0.10, jitter=0.4, shading=0.2)),
+        "the mouth re-performed by a careless tool: it slides, flickers and loses detail",
+    ),
+    "animated-1": Method(
+        "animated",
+        partial(_animated, Animation(kept=0.9, resolution=0.97, sharpened=0.1)),
+        "a still picture animated with nearly all of a real video's drift",
+    ),
+    "animated-2": Method(
+        "animated",
+        partial(_animated, Animation(kept=0.45, resolution=0.8, sharpened=0.3)),
+        "a still picture animated, smoother and steadier than a real video",
+    ),
+    "animated-3": Method(
+        "animated",
+        partial(_animated, Animation(kept=0.0, resolution=0.6, sharpened=0.5)),
+        "a still picture animated in one light: the head keeps coming back to where it was",
+    ),
+}
