@@ -1,12 +1,12 @@
 """The demo dataset: who is in which split, and which videos show them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from stages.lib.demo.camera import FPS, film, make_camera, write_video
 from stages.lib.demo.face import Person, load_portraits, make_person, posed_points, render
-from stages.lib.demo.fakes import METHODS, Scene, relit
+from stages.lib.demo.fakes import METHODS, UNTOUCHED, Scene
 from stages.lib.demo.performance import make_performance
 from stages.lib.demo.warp import SIZE
 from stages.lib.records import FAKE, REAL
@@ -17,8 +17,8 @@ _portraits = cache(load_portraits)
 
 @dataclass(frozen=True)
 class DemoVideo:
-    """One video to make; of a fake, ``donor`` is who lends a face (``swap``), and ``original`` the path of the real
-    video whose performance it is made from.
+    """One video to make; of a fake, ``donor`` is who would lend a face (``swap`` does take it), and ``original`` the
+    path of the real video whose performance it is made from.
     """
 
     path: str
@@ -26,7 +26,7 @@ class DemoVideo:
     split: str
     method: str
     identity: str
-    donor: str
+    donor: str = ""
     original: str = ""
     family: str = ""
 
@@ -43,7 +43,7 @@ def plan_videos(identities: dict[str, int]) -> list[list[DemoVideo]]:
         first += count
         for i, name in enumerate(people):
             donor, original = people[(i + 1) % count], f"{split}/real/{name}.mp4"
-            plan.append([DemoVideo(original, REAL, split, "", name, donor)])
+            plan.append([DemoVideo(original, REAL, split, "", name)])
             if split == "test":
                 plan[-1] += [
                     DemoVideo(f"test/{name_of}/{name}.mp4", FAKE, split, name_of, name, donor, original, method.family)
@@ -57,11 +57,11 @@ def _person(seed: int, identity: str) -> Person:
 
 
 def make_scene(seed: int, identity: str, donor: str, n_frames: tuple[int, int]) -> Scene:
-    """A person's real performance, of a length within ``n_frames``, rendered but not yet lit."""
+    """A person's real performance, of a length within ``n_frames``, rendered but not yet lit; the donor to swap in."""
     person, rng = _person(seed, identity), video_rng(seed, identity, "performance")
     play = make_performance(int(rng.integers(*n_frames, endpoint=True)), FPS, rng)
     frames = [render(person, *posed_points(person, play, t)) for t in range(len(play.yaw))]
-    return Scene(person, play, frames, _person(seed, donor))
+    return Scene(person, play, frames, _person(seed, donor) if donor else person)
 
 
 def make_videos(root: Path, videos: list[DemoVideo], n_frames: tuple[int, int], seed: int) -> None:
@@ -71,10 +71,10 @@ def make_videos(root: Path, videos: list[DemoVideo], n_frames: tuple[int, int], 
     and only the manipulation and the grain differ. A family's methods share their random draws: the greater strength
     makes the same errors, greater.
     """
-    identity = videos[0].identity
-    scene = make_scene(seed, identity, videos[0].donor, n_frames)
-    camera = make_camera(video_rng(seed, identity, "camera"))
+    identity, donor = videos[0].identity, max(video.donor for video in videos)
+    scene, camera = make_scene(seed, identity, donor, n_frames), make_camera(video_rng(seed, identity, "camera"))
     for video in videos:
-        rng = video_rng(seed, identity, video.family)
-        frames = METHODS[video.method].make(scene, rng) if video.method else relit(scene.frames, scene.play)
-        write_video(root / video.path, film(frames, camera, video_rng(seed, video.path, "grain")), SIZE)
+        method = METHODS[video.method] if video.method else UNTOUCHED
+        frames = method.make(scene, video_rng(seed, identity, method.family))
+        seen = replace(camera, noise=camera.noise * method.grain)
+        write_video(root / video.path, film(frames, seen, video_rng(seed, video.path, "grain")), SIZE)

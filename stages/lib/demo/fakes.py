@@ -38,6 +38,8 @@ class Paste:
     blur: float  # px, of the generator's picture
     focus: float  # deviation of that blur's logarithm
     border: float  # share of the finest detail that is lost where the paste fades out
+    feather: float  # px, over which it does
+    flicker: float  # of the paste's size, from one frame to the next
     shift: float  # px
     scale: float
     colour: float
@@ -63,10 +65,16 @@ def _soft_hull(points: np.ndarray, grow: float, feather: float) -> np.ndarray:
     return _blurred(hull_mask(centre + (points - centre) * grow, SIZE), feather)[..., None]
 
 
+def _box(points: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of the frame that hold points (n, 2), with room for a mask that fades out."""
+    (left, top), (right, bottom) = points.min(axis=0).astype(int) - 16, points.max(axis=0).astype(int) + 16
+    return slice(max(top, 0), min(bottom, SIZE)), slice(max(left, 0), min(right, SIZE))
+
+
 def _coarse(image: np.ndarray) -> np.ndarray:
-    step = 8
-    small = cv2.resize(image, (SIZE // step,) * 2, interpolation=cv2.INTER_AREA)
-    return cv2.resize(_blurred(small, 2.0), (SIZE, SIZE))
+    (height, width), step = image.shape[:2], 8
+    small = cv2.resize(image, (width // step, height // step), interpolation=cv2.INTER_AREA)
+    return cv2.resize(_blurred(small, 2.0), (width, height))
 
 
 def _matched_colour(face: np.ndarray, frame: np.ndarray, mask: np.ndarray, shading: float) -> np.ndarray:
@@ -83,7 +91,12 @@ def _matched_colour(face: np.ndarray, frame: np.ndarray, mask: np.ndarray, shadi
 
 
 def _pasted(
-    errors: Paste, scene: Scene, rng: np.random.Generator, source: Person, mouth: Performance | None, part: list[int]
+    errors: Paste,
+    scene: Scene,
+    rng: np.random.Generator,
+    source: Person,
+    part: list[int],
+    mouth: Performance | None = None,
 ) -> Iterator[np.ndarray]:
     """The scene's frames with ``source`` pasted over a part of the face; ``mouth``: who moves the mouth there."""
     play, n = scene.play, len(scene.frames)
@@ -91,34 +104,42 @@ def _pasted(
     def drift(amplitude: float, channels: int) -> np.ndarray:
         return np.column_stack([wander(rng, n, FPS, amplitude, _ERRORS_PERIOD) for _ in range(channels)])
 
+    grow = rng.uniform(1.0, 1.06) + errors.flicker * rng.standard_normal(n)
+    jitter = errors.jitter * rng.standard_normal((n, 2))
     blur = errors.blur * np.exp(drift(errors.focus, 1)[:, 0])
     shift, scale, colour = drift(errors.shift, 2), 1 + drift(errors.scale, 2), 1 + drift(errors.colour, 3)
     for t, frame in enumerate(scene.frames):
         own, head = posed_points(scene.person, play, t)
         wanted, _ = posed_points(scene.person, play, t, mouth)
         # Where the mouth moves otherwise the target's own chin must not look out from under the paste.
-        mask = _soft_hull(np.concatenate([own[part], wanted[part]]), rng.uniform(0.98, 1.05), rng.uniform(1.5, 3.0))
+        covered = np.concatenate([own[part], wanted[part]])
+        box = _box(covered)
+        mask = _soft_hull(covered, grow[t], errors.feather)[box]
         centre = wanted[part].mean(axis=0)
-        tracked = centre + (wanted - centre) * scale[t] + shift[t] + rng.normal(0, 1, 2) * errors.jitter
-        face = _blurred(render(source, tracked, head), blur[t])
-        face = _matched_colour(face, frame, mask, errors.shading) * colour[t].astype(np.float32)
-        mixed = frame + mask * (face - frame)
+        tracked = centre + (wanted - centre) * scale[t] + shift[t] + jitter[t]
+        face, under = _blurred(render(source, tracked, head)[box], blur[t]), frame[box]
+        if source is not scene.person:  # whose colours are right as they are
+            face = _matched_colour(face, under, mask, errors.shading)
+        face = face * colour[t].astype(np.float32)
+        mixed = under + mask * (face - under)
         fading = np.float32(4 * errors.border) * mask * (1 - mask)
-        yield mixed + fading * (_blurred(mixed, 1.5) - mixed)
+        result = frame.copy()
+        result[box] = mixed + fading * (_blurred(mixed, 1.5) - mixed)
+        yield result
 
 
-def relit(frames: Iterable[np.ndarray], play: Performance) -> Iterator[np.ndarray]:
+def _relit(frames: Iterable[np.ndarray], play: Performance) -> Iterator[np.ndarray]:
     return (lit(frame, play, t) for t, frame in enumerate(frames))
 
 
 def _swap(errors: Paste, scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
     # The donor's picture on the target's geometry: what a swap keeps is the other person's texture.
-    return relit(_pasted(errors, scene, rng, scene.donor, None, _FACE), scene.play)
+    return _relit(_pasted(errors, scene, rng, scene.donor, _FACE), scene.play)
 
 
 def _lips(errors: Paste, scene: Scene, rng: np.random.Generator) -> Iterator[np.ndarray]:
     mouth = make_performance(len(scene.frames), FPS, rng)
-    return relit(_pasted(errors, scene, rng, scene.person, mouth, _LOWER_FACE), scene.play)
+    return _relit(_pasted(errors, scene, rng, scene.person, _LOWER_FACE, mouth), scene.play)
 
 
 def _generated(picture: np.ndarray, how: Animation) -> np.ndarray:
@@ -133,62 +154,91 @@ def _animated(how: Animation, scene: Scene, rng: np.random.Generator) -> Iterato
     play = animate(scene.play, at, make_idling(len(scene.frames), FPS, rng), how.kept)
     photo = photograph(scene.person, *posed_points(scene.person, scene.play, at))
     frames = (render(photo, *posed_points(scene.person, play, t)) for t in range(len(scene.frames)))
-    return relit((_generated(frame, how) for frame in frames), play)
+    return _relit((_generated(frame, how) for frame in frames), play)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A registered way to make fakes: ``make`` gives the lit frames, float32 (SIZE, SIZE, 3), of a scene's fake."""
+    """A registered way to make fakes: ``make`` gives the lit frames, float32 (SIZE, SIZE, 3), of a scene's fake.
+
+    ``grain`` is the share of the camera's noise that they show: a generator makes little of its own.
+    """
 
     family: str
     make: Callable[[Scene, np.random.Generator], Iterator[np.ndarray]]
     description: str
+    grain: float = 1.0
 
 
+UNTOUCHED = Method("", lambda scene, rng: _relit(scene.frames, scene.play), "a real video")
+_PASTES = {
+    1: Paste(
+        blur=0.25,
+        focus=0.03,
+        border=0.15,
+        feather=4.5,
+        flicker=0.0,
+        shift=0.1,
+        scale=0.0015,
+        colour=0.002,
+        jitter=0.0,
+        shading=1.0,
+    ),
+    2: Paste(
+        blur=0.5,
+        focus=0.15,
+        border=0.4,
+        feather=3.5,
+        flicker=0.006,
+        shift=0.8,
+        scale=0.012,
+        colour=0.015,
+        jitter=0.1,
+        shading=0.7,
+    ),
+    3: Paste(
+        blur=0.8,
+        focus=0.3,
+        border=0.8,
+        feather=2.2,
+        flicker=0.02,
+        shift=2.0,
+        scale=0.03,
+        colour=0.05,
+        jitter=0.3,
+        shading=0.4,
+    ),
+}
+_CARE = {
+    1: "by a careful tool: hardly a trace",
+    2: "a little softer, and not always quite in place",
+    3: "by a careless tool: it slides, flickers and loses detail",
+}
 METHODS: dict[str, Method] = {
-    "swap-1": Method(
-        "swap",
-        partial(_swap, Paste(0.25, 0.05, 0.2, shift=0.15, scale=0.002, colour=0.004, jitter=0.02, shading=1.0)),
-        "another person's face, laid on by a careful tool",
-    ),
-    "swap-2": Method(
-        "swap",
-        partial(_swap, Paste(0.5, 0.2, 0.5, shift=0.8, scale=0.012, colour=0.02, jitter=0.1, shading=0.6)),
-        "another person's face, visibly softer and not always in place",
-    ),
-    "swap-3": Method(
-        "swap",
-        partial(_swap, Paste(0.8, 0.5, 0.8, shift=3.0, scale=0.05, colour=0.10, jitter=0.4, shading=0.2)),
-        "another person's face, from a careless tool: it slides, flickers and loses detail",
-    ),
-    "lips-1": Method(
-        "lips",
-        partial(_lips, Paste(0.25, 0.05, 0.2, shift=0.15, scale=0.002, colour=0.004, jitter=0.02, shading=1.0)),
-        "the mouth re-performed by a careful tool",
-    ),
-    "lips-2": Method(
-        "lips",
-        partial(_lips, Paste(0.5, 0.2, 0.5, shift=0.8, scale=0.012, colour=0.02, jitter=0.1, shading=0.6)),
-        "the mouth re-performed, visibly softer and not always in place",
-    ),
-    "lips-3": Method(
-        "lips",
-        partial(_lips, Paste(0.8, 0.5, 0.8, shift=3.0, scale=0.05, colour=0.10, jitter=0.4, shading=0.2)),
-        "the mouth re-performed by a careless tool: it slides, flickers and loses detail",
-    ),
+    **{
+        f"swap-{k}": Method("swap", partial(_swap, paste), f"another person's face, {_CARE[k]}")
+        for k, paste in _PASTES.items()
+    },
+    **{
+        f"lips-{k}": Method("lips", partial(_lips, paste), f"the mouth re-performed, {_CARE[k]}")
+        for k, paste in _PASTES.items()
+    },
     "animated-1": Method(
         "animated",
         partial(_animated, Animation(kept=0.9, resolution=0.97, sharpened=0.1)),
-        "a still picture animated with nearly all of a real video's drift",
+        "a still picture animated, with nearly all of a real video's drift",
+        grain=0.95,
     ),
     "animated-2": Method(
         "animated",
         partial(_animated, Animation(kept=0.45, resolution=0.8, sharpened=0.3)),
         "a still picture animated, smoother and steadier than a real video",
+        grain=0.8,
     ),
     "animated-3": Method(
         "animated",
         partial(_animated, Animation(kept=0.0, resolution=0.6, sharpened=0.5)),
         "a still picture animated in one light: the head keeps coming back to where it was",
+        grain=0.6,
     ),
 }

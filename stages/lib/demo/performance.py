@@ -64,9 +64,9 @@ def make_performance(n: int, fps: float, rng: np.random.Generator) -> Performanc
 def make_idling(n: int, fps: float, rng: np.random.Generator) -> Performance:
     """A performance of ``n`` frames whose head sways a little about one place, in a light that never changes."""
     speaking = make_performance(n, fps, rng)
-    sway = {"yaw": 0.05, "pitch": 0.03, "roll": 0.02, "zoom": 0.005}
-    motion = {name: wander(rng, n, fps, amplitude, 0.8) for name, amplitude in sway.items()}
-    motion["shift"] = np.column_stack([wander(rng, n, fps, 0.03, 0.8) for _ in range(2)])
+    sway, period_s = {"yaw": 0.04, "pitch": 0.025, "roll": 0.015, "zoom": 0.004}, 0.9
+    motion = {name: wander(rng, n, fps, amplitude, period_s) for name, amplitude in sway.items()}
+    motion["shift"] = np.column_stack([wander(rng, n, fps, 0.02, period_s) for _ in range(2)])
     return replace(speaking, **motion, **dict.fromkeys(_LIGHT, np.zeros(n)))
 
 
