@@ -227,18 +227,17 @@ METHODS: dict[str, Method] = {
         "animated",
         partial(_animated, Animation(kept=0.9, resolution=0.97, sharpened=0.1)),
         "a still picture animated, with nearly all of a real video's drift",
-        grain=0.95,
     ),
     "animated-2": Method(
         "animated",
         partial(_animated, Animation(kept=0.45, resolution=0.8, sharpened=0.3)),
         "a still picture animated, smoother and steadier than a real video",
-        grain=0.8,
+        grain=0.95,
     ),
     "animated-3": Method(
         "animated",
         partial(_animated, Animation(kept=0.0, resolution=0.6, sharpened=0.5)),
         "a still picture animated in one light: the head keeps coming back to where it was",
-        grain=0.6,
+        grain=0.9,
     ),
 }

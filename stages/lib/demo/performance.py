@@ -57,7 +57,7 @@ def make_performance(n: int, fps: float, rng: np.random.Generator) -> Performanc
         light_angle=rng.uniform(0, 2 * np.pi) + wander(rng, n, fps, 0.5, 4.0),
         light=rng.uniform(0.08, 0.25) + wander(rng, n, fps, 0.05, 2.0),
         warmth=rng.uniform(-0.04, 0.04) + wander(rng, n, fps, 0.015, 3.0),
-        exposure=1 + wander(rng, n, fps, 0.03, 4.0),
+        exposure=1 + wander(rng, n, fps, 0.04, 3.5),
     )
 
 
