@@ -142,7 +142,7 @@ def test_a_videos_bytes_depend_on_seed_and_video_alone(tmp_path):
     real, swap, animated = PEOPLE[5][0], PEOPLE[5][3], PEOPLE[5][9]
     contents = {}
     for folder, runs, seed in (
-        ("together", [[real, swap, animated]], 0),
+        ("together", [[swap, animated, real]], 0),
         ("apart", [[animated], [swap], [real]], 0),
         ("other seed", [[real, swap, animated]], 1),
     ):

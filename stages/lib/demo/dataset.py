@@ -71,7 +71,7 @@ def make_videos(root: Path, videos: list[DemoVideo], n_frames: tuple[int, int], 
     and only the manipulation and the grain differ. A family's methods share their random draws: the greater strength
     makes the same errors, greater.
     """
-    identity, donor = videos[0].identity, max(video.donor for video in videos)
+    identity, donor = videos[0].identity, next((video.donor for video in videos if video.donor), "")
     scene, camera = make_scene(seed, identity, donor, n_frames), make_camera(video_rng(seed, identity, "camera"))
     for video in videos:
         method = METHODS[video.method] if video.method else UNTOUCHED

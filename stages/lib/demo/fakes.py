@@ -67,7 +67,7 @@ def _soft_hull(points: np.ndarray, grow: float, feather: float) -> np.ndarray:
 
 def _box(points: np.ndarray) -> tuple[slice, slice]:
     """The rows and columns of the frame that hold points (n, 2), with room for a mask that fades out."""
-    (left, top), (right, bottom) = points.min(axis=0).astype(int) - 16, points.max(axis=0).astype(int) + 16
+    (left, top), (right, bottom) = points.min(axis=0).astype(int) - 24, points.max(axis=0).astype(int) + 24
     return slice(max(top, 0), min(bottom, SIZE)), slice(max(left, 0), min(right, SIZE))
 
 
@@ -161,7 +161,8 @@ def _animated(how: Animation, scene: Scene, rng: np.random.Generator) -> Iterato
 class Method:
     """A registered way to make fakes: ``make`` gives the lit frames, float32 (SIZE, SIZE, 3), of a scene's fake.
 
-    ``grain`` is the share of the camera's noise that they show: a generator makes little of its own.
+    Methods of a family make the same draws in the same order, so that strength alone tells them apart. ``grain`` is the
+    share of the camera's noise that they show: a generator makes little of its own.
     """
 
     family: str
