@@ -6,7 +6,7 @@ from functools import partial
 
 from stages.cli import parse_paths, run
 from stages.lib.datasets.layouts.manifest import MANIFEST
-from stages.lib.demo.dataset import DemoVideo, make_video, plan_videos
+from stages.lib.demo.dataset import DemoVideo, make_videos, plan_videos
 from stages.lib.files import atomic_folder
 from stages.lib.runtime import map_videos
 from stages.params import load_params
@@ -17,15 +17,15 @@ _COLUMNS = [field.name for field in fields(DemoVideo) if field.name != "donor"]
 def main() -> None:
     paths = parse_paths(__doc__, "out")
     demo = load_params().demo
-    videos = plan_videos({"train": demo.train_people, "val": demo.val_people, "test": demo.test_people})
+    people = plan_videos({"train": demo.train_people, "val": demo.val_people, "test": demo.test_people})
     with atomic_folder(paths.out) as root:
-        make = partial(make_video, root, n_frames=(demo.min_frames, demo.max_frames), seed=demo.seed)
-        for _ in map_videos(make, videos, "make_demo"):
+        make = partial(make_videos, root, n_frames=(demo.min_frames, demo.max_frames), seed=demo.seed)
+        for _ in map_videos(make, people, "make_demo", unit="person"):
             pass
         with (root / MANIFEST).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(vars(video) for video in videos)
+            writer.writerows(vars(video) for videos in people for video in videos)
 
 
 if __name__ == "__main__":

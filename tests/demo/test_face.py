@@ -3,7 +3,9 @@
 import cv2
 import numpy as np
 
-from stages.lib.demo.face import HEAD, SIZE, load_portraits, make_performance, make_person, posed_points, render
+from stages.lib.demo.face import HEAD, load_portraits, make_person, photograph, posed_points, render
+from stages.lib.demo.performance import make_performance
+from stages.lib.demo.warp import SIZE
 from stages.lib.faces.detector import FACE_DETECTORS
 
 
@@ -31,3 +33,12 @@ def test_the_head_moves_and_the_face_stays_findable():
     assert np.abs(np.diff(tips, axis=0)).max() < 6  # moves, without jumps
     frame = (render(person, *posed_points(person, play, 25)) * 255).clip(0, 255).astype(np.uint8)
     assert all(detector.largest(frame) is not None for detector in FACE_DETECTORS.values())
+
+
+def test_a_photograph_shows_the_moment_it_was_taken():
+    rng = np.random.default_rng(0)
+    person, play = make_person(load_portraits(), rng), make_performance(50, 25.0, rng)
+    then = posed_points(person, play, 20)
+    photo = photograph(person, *then)
+    assert np.abs(render(photo, *then) - render(person, *then))[10:-10, 10:-10].mean() < 0.01
+    assert np.abs(render(photo, *posed_points(person, play, 5)) - render(person, *then)).mean() > 0.01

@@ -90,7 +90,7 @@ def test_shipped_params_are_valid_and_immutable():
             lambda p: p["anomaly_model"].update(kind="gnm"),
             "anomaly_model.kind: found 'gnm', expected 'gmm', 'ocsvm' or 'autoencoder'; did you mean 'gmm'?",
         ),
-        (lambda p: p["demo"].update(min_frames=99), "min_frames (99) must not exceed max_frames (80)"),
+        (lambda p: p["demo"].update(min_frames=99), "min_frames (99) must not exceed max_frames (56)"),
     ],
 )
 def test_mistakes_are_named_with_their_remedy(tmp_path, change, message):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.interpolate import RBFInterpolator
 
-SIZE = 352  # px, side of a rendered frame
+from stages.lib.demo.performance import Performance
+from stages.lib.demo.warp import SIZE, smooth_warp
+
 _OVERSAMPLE = 1.5  # a person's still is kept this much finer than the frames rendered from it
 _EYES_AT = np.array([SIZE / 2, 0.40 * SIZE])
 _EYE_DISTANCE = 62.0  # px: the Haar box is then about 160 px, the crop about 210
-_GRID = 64  # the warp is solved on this many points a side and interpolated between
 
 
 def _points(text: str) -> np.ndarray:
@@ -87,37 +87,13 @@ _BORDER = np.array(
 
 @dataclass(frozen=True)
 class Person:
-    """A face at rest: its picture, BGR float32 in [0, 1], ``_OVERSAMPLE`` times SIZE, and its landmarks in frame
-    pixels.
+    """A still picture of a face, BGR float32 in [0, 1], ``_OVERSAMPLE`` times SIZE a side, and where its landmarks
+    (68, 2) and the head's outline (7, 2) stand in it, in frame pixels.
     """
 
     still: np.ndarray
     landmarks: np.ndarray
-
-
-def smooth_warp(
-    image: np.ndarray, points_in_output: np.ndarray, points_in_image: np.ndarray, scale: float = 1.0, output: int = SIZE
-) -> np.ndarray:
-    """Warp an image by the thin-plate spline that takes each output point to its point in the image.
-
-    Points are float64 (n, 2) in frame pixels; the image has ``scale`` times, and the output (output, output), as many.
-    """
-    axis = np.linspace(0, SIZE, _GRID)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    spline = RBFInterpolator(
-        points_in_output, points_in_image - points_in_output, kernel="thin_plate_spline", smoothing=0.5
-    )
-    offsets = spline(grid).reshape(_GRID, _GRID, 2).astype(np.float32)
-    at = np.linspace(0, _GRID - 1, output, dtype=np.float32)
-    dense = cv2.remap(offsets, *np.meshgrid(at, at), cv2.INTER_LINEAR)
-    x, y = np.meshgrid(*[np.linspace(0, SIZE, output, dtype=np.float32)] * 2)
-    return cv2.remap(
-        image,
-        (x + dense[..., 0]) * scale,
-        (y + dense[..., 1]) * scale,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
+    head: np.ndarray
 
 
 def load_portraits() -> list[Person]:
@@ -142,13 +118,13 @@ def load_portraits() -> list[Person]:
         still = cv2.warpAffine(
             image, matrix * _OVERSAMPLE, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
-        portraits.append(Person(still.astype(np.float32) / 255.0, points @ rotation.T + matrix[:, 2]))
+        portraits.append(Person(still.astype(np.float32) / 255.0, points @ rotation.T + matrix[:, 2], HEAD))
     return portraits
 
 
 def _mirror(person: Person) -> Person:
     points = person.landmarks[MIRROR] * (-1, 1) + (SIZE, 0)
-    return Person(np.ascontiguousarray(person.still[:, ::-1]), points)
+    return Person(np.ascontiguousarray(person.still[:, ::-1]), points, HEAD)
 
 
 def _reshaped(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -206,54 +182,7 @@ def make_person(portraits: list[Person], rng: np.random.Generator) -> Person:
         + 0.025 * _smooth_field(rng, 130, side)
     )
     still = still * rng.uniform(0.85, 1.12, 3) * (1 + rng.uniform(0.5, 1.5) * blotches)
-    return Person(np.clip(still, 0, 1).astype(np.float32), landmarks)
-
-
-def wander(rng: np.random.Generator, n: int, fps: float, amplitude: float, period_s: float) -> np.ndarray:
-    """A smooth random motion (n,): three sines about ``period_s`` with random phases."""
-    t = np.arange(n) / fps
-    periods = period_s * rng.uniform(0.6, 1.8, 3)
-    result: np.ndarray = amplitude * np.sin(2 * np.pi * (t[:, None] / periods + rng.random(3))).sum(axis=1) / np.sqrt(3)
-    return result
-
-
-@dataclass(frozen=True)
-class Performance:
-    """Pose, expression and light over time: (n,) arrays; angles in radians, the rest in eye distances or fractions."""
-
-    yaw: np.ndarray
-    pitch: np.ndarray
-    roll: np.ndarray
-    zoom: np.ndarray
-    shift: np.ndarray  # (n, 2)
-    mouth_open: np.ndarray
-    smile: np.ndarray
-    brow: np.ndarray
-    blink: np.ndarray
-    light_angle: np.ndarray
-    light: np.ndarray
-    warmth: np.ndarray
-
-
-def make_performance(n: int, fps: float, rng: np.random.Generator) -> Performance:
-    """A random performance of ``n`` frames: head motion, speech, blinks and changing light."""
-    blink = np.zeros(n)
-    for start in np.arange(rng.uniform(0.2, 1.5), n / fps, rng.uniform(1.2, 2.5)):
-        blink = np.maximum(blink, np.exp(-(((np.arange(n) / fps - start) / 0.07) ** 2)))
-    return Performance(
-        yaw=rng.uniform(-0.12, 0.12) + wander(rng, n, fps, 0.14, 2.5),
-        pitch=wander(rng, n, fps, 0.08, 2.5),
-        roll=rng.uniform(-0.05, 0.05) + wander(rng, n, fps, 0.05, 3.0),
-        zoom=rng.uniform(0.94, 1.06) * (1 + wander(rng, n, fps, 0.02, 3.0)),
-        shift=np.column_stack([wander(rng, n, fps, 0.10, 3.0), wander(rng, n, fps, 0.06, 3.0)]),
-        mouth_open=np.abs(wander(rng, n, fps, 0.16, 0.6)),
-        smile=wander(rng, n, fps, 0.07, 1.6),
-        brow=wander(rng, n, fps, 0.05, 1.5),
-        blink=blink,
-        light_angle=rng.uniform(0, 2 * np.pi) + wander(rng, n, fps, 0.5, 4.0),
-        light=rng.uniform(0.08, 0.25) + wander(rng, n, fps, 0.05, 2.0),
-        warmth=rng.uniform(-0.04, 0.04) + wander(rng, n, fps, 0.015, 3.0),
-    )
+    return Person(np.clip(still, 0, 1).astype(np.float32), landmarks, HEAD)
 
 
 def _depth(points: np.ndarray) -> np.ndarray:
@@ -293,14 +222,14 @@ def posed_points(
 
 def render(person: Person, landmarks: np.ndarray, head: np.ndarray) -> np.ndarray:
     """The person's still warped so that its landmarks and head stand at the given points: float32 (SIZE, SIZE, 3)."""
-    target = np.vstack([landmarks, head, _BORDER])
-    return smooth_warp(person.still, target, np.vstack([person.landmarks, HEAD, _BORDER]), _OVERSAMPLE)
+    return _warped(person, landmarks, head, SIZE)
 
 
-def light_field(play: Performance, t: int) -> np.ndarray:
-    """The light on frame ``t``: a factor per pixel and channel, float32 (SIZE, SIZE, 3), brighter from one side."""
-    axis = np.linspace(-1, 1, SIZE, dtype=np.float32)
-    slope = axis[None, :] * np.cos(play.light_angle[t]) + axis[:, None] * np.sin(play.light_angle[t])
-    tint = 1 + play.warmth[t] * np.array([-1.0, 0.0, 1.0])
-    result: np.ndarray = ((1 + play.light[t] * slope)[..., None] * tint).astype(np.float32)
-    return result
+def photograph(person: Person, landmarks: np.ndarray, head: np.ndarray) -> Person:
+    """A still picture of the person, taken while landmarks and head stand at the given points."""
+    return Person(_warped(person, landmarks, head, person.still.shape[0]), landmarks, head)
+
+
+def _warped(person: Person, landmarks: np.ndarray, head: np.ndarray, side: int) -> np.ndarray:
+    wanted, given = np.vstack([landmarks, head, _BORDER]), np.vstack([person.landmarks, person.head, _BORDER])
+    return smooth_warp(person.still, wanted, given, _OVERSAMPLE, side)
