@@ -87,8 +87,9 @@ def tiny(params) -> None:
     params["demo"].update(train_people=2, val_people=3, test_people=2, min_frames=24, max_frames=26)
     params["frames"].update(per_video=8)
     params["synthesis"].update(variants=1)
-    params["backbone"].update(name="test_resnet", input_size=64)
-    params["train"].update(epochs=1, batch_size=8)
+    params["backbone"].update(name="test_resnet", weights="none", input_size=64)
+    params["train"].update(epochs=1, batch_size=8, patch=0, boundary=0.0, average=0.0)
+    params["scoring"].update(side="upper", evidence=["pairs"])
     params["pairs"].update(per_video=6, train_per_video=20, min_faces=4)
     params["datasets"]["messy"] = {"layout": "manifest", "root": "inputs/messy"}
 
