@@ -17,7 +17,7 @@ from stages.lib.files import faces_file
 from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import Ledger, recipe
 from stages.lib.records import Video
-from stages.lib.runtime import pick_device, progress
+from stages.lib.runtime import keep_freed_memory, pick_device, progress
 from stages.lib.tables import FACES, FACES_TABLE, embeddings_schema, read_table, vector_column, vectors, write_table
 from stages.params import load_params
 
@@ -38,6 +38,7 @@ def main() -> None:
     paths = parse_paths(__doc__, "index", "faces", "backbone", "ledger", "out", text=("dataset",))
     params = load_params()
     device = pick_device()
+    keep_freed_memory()
     model, architecture = load_backbone(paths.backbone, device)
     columns = ["video_id", "face_row", "frame_index", "time_s", "appearance"]
     faces = read_table(paths.faces / FACES_TABLE, FACES, columns)

@@ -17,7 +17,7 @@ from stages.lib.files import atomic_path
 from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import recipe
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.runtime import pick_device
+from stages.lib.runtime import keep_freed_memory, pick_device
 from stages.lib.tables import FAKES, FAKES_TABLE, read_table
 from stages.params import Params, load_params
 
@@ -50,6 +50,7 @@ def main() -> None:
     paths = parse_paths(__doc__, "fakes", "out", "metrics", "checkpoint")
     params = load_params()
     device, size = pick_device(), params.backbone.input_size
+    keep_freed_memory()
     torch.manual_seed(params.seed)
     model, architecture = build_backbone(params.backbone, boundary=params.train.boundary > 0)
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
