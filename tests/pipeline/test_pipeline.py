@@ -202,6 +202,17 @@ def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(ran
     assert run_again <= {"stages.index_videos", "stages.crop_photos", "stages.evaluate"}
 
 
+def test_what_a_score_is_made_of_is_chosen_by_one_command(ran, tmp_path):
+    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+    said = run(folder, "python", "-m", "stages.paper_tables", "--choose", "abs", "sub").stdout
+    assert said.count("== dvc exp run") == 2  # all else is taken from one run of each fusion
+    page = (folder / "metrics/choice.md").read_text(encoding="utf-8")
+    for row in ("| drift |", "| pairs (abs, typical) + classifier |", "| pairs (sub, upper) |", "| chosen |"):
+        assert row in page
+    assert "| chosen less single_frame |" in page and "--choose abs sub --seeds 0" in page
+    assert (folder / "params.yaml").read_bytes() == (ran / "params.yaml").read_bytes()
+
+
 def test_people_can_be_cross_validated(ran, tmp_path):
     folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
     folds = ("-S", "cross_validation.folds=2", "-S", "cross_validation.fold=1")

@@ -59,10 +59,17 @@ def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tens
 
 
 def create_network(name: str, input_size: int, pretrained: bool = False) -> torch.nn.Module:
-    """A timm network with one output; one that is made for a single size (a ViT) is made for ``input_size``."""
+    """A timm network with one output; one that is made for a single size (a ViT) is made for ``input_size``.
+
+    Its classifier starts near 0: timm draws an EfficientNet's weights from the wider a range the fewer outputs it has,
+    and for one output they are so large that training spends its first thousand steps on unlearning them.
+    """
     fixed = timm.get_pretrained_cfg(name)
     size: dict[str, Any] = {"img_size": input_size} if fixed is not None and fixed.fixed_input_size else {}
-    return timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
+    model = timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
+    for parameter in classifier_of(model).parameters():
+        torch.nn.init.normal_(parameter, std=_CLASSIFIER_DEVIATION)
+    return model
 
 
 def takes_one_size(model: torch.nn.Module) -> bool:
@@ -70,6 +77,7 @@ def takes_one_size(model: torch.nn.Module) -> bool:
     return bool(cast(Any, model).pretrained_cfg.get("fixed_input_size"))
 
 
+_CLASSIFIER_DEVIATION = 0.01  # of an untrained classifier's weights
 BOUNDARY_STRIDE = 16  # px of the input for each cell of the boundary map
 _BOUNDARY_WIDTH = 64
 

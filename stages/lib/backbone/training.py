@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
@@ -119,7 +120,7 @@ def training_batch(
     reals, fakes, boundaries = [], [], []
     for face, variant in zip(faces, variants, strict=True):
         stored = bank.face(face, variant)
-        parts = [np.ascontiguousarray(part) for part in (stored[..., :3], stored[..., 3:6], stored[..., 6])]
+        parts = [np.ascontiguousarray(part) for part in (stored[..., :3], stored[..., 3:6], _whole(stored[..., 6]))]
         parts = [resize(part, input_size) for part in parts]
         changed = augment and settings.augment
         if settings.patch:
@@ -133,6 +134,14 @@ def training_batch(
         fakes.append(fake)
         boundaries.append(boundary_of(parts[2].astype(np.float32) / 255))
     return Batch(reals + fakes, np.stack(boundaries))
+
+
+def _whole(mask: np.ndarray) -> np.ndarray:
+    """A mask, uint8, as if the forgery were opaque: where it is, not how strongly. A boundary is then where it ends, and
+    not the whole inside of what is half transparent.
+    """
+    peak = int(mask.max())
+    return mask if peak in (0, 255) else cv2.convertScaleAbs(mask, alpha=255 / peak)
 
 
 def shown_faces(bank: FakeBank, photo_share: float, rng: np.random.Generator) -> np.ndarray:
