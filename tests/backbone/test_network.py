@@ -15,6 +15,8 @@ from stages.lib.backbone.network import (
     Outputs,
     boundary_cells,
     build_backbone,
+    classifier_of,
+    create_network,
     embed,
     forward,
     prepare,
@@ -45,6 +47,12 @@ def test_prepare_normalises_with_mean_and_deviation_a_half():
     assert (x[1, 1:] == -1).all()
     expected = (cv2.resize(FACES[0], (32, 32), interpolation=cv2.INTER_AREA) / 255.0 - 0.5) / 0.5
     np.testing.assert_allclose(prepare(FACES, 32)[0].permute(1, 2, 0).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_vit"])
+def test_a_new_classifier_is_undecided_whatever_the_network(name):
+    """For one output timm draws an EfficientNet's weights from [-1, 1]."""
+    assert classifier_of(create_network(name, 64)).weight.std().item() == pytest.approx(0.01, rel=0.3)
 
 
 def test_embedding_is_timms_pooled_feature_and_the_logit_its_classifier():

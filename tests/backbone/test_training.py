@@ -258,6 +258,14 @@ def test_a_batch_says_where_the_pseudo_fakes_have_a_boundary(tmp_path):
     np.testing.assert_allclose(batch.boundary[0], 4 * mask * (1 - mask), atol=1e-6)
 
 
+def test_a_half_transparent_pseudo_fake_has_its_boundary_where_it_ends(tmp_path):
+    bank = bank_of(tmp_path, "train")
+    opaque = bank.face(0, 0)
+    bank.face = lambda face, variant: np.concatenate([opaque[..., :6], opaque[..., 6:] // 2], axis=-1)
+    batch = training_batch(bank, np.zeros(1, int), [0], training_settings(), 32, np.random.default_rng(0), False)
+    assert (batch.boundary[0, 10:20, 10:20].max(), batch.boundary[0, 9, 9]) == pytest.approx((0.0, 1.0), abs=0.02)
+
+
 @pytest.mark.parametrize("change", [{}, {"augment": True}, {"patch": 32, "augment": True}])
 def test_a_pair_and_its_boundary_are_changed_alike(tmp_path, change):
     """The bright square of the pseudo-fake ends where its boundary lies."""

@@ -36,7 +36,8 @@ def backbone_settings(**changes: Any) -> BackboneSettings:
 
 def training_settings(**changes: Any) -> TrainingSettings:
     tiny = {"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, "weight_decay": 0.0, "augment": False}
-    return changed(SHIPPED.train, **tiny | {"precision": "fp32"} | changes)
+    plain = {"patch": 0, "boundary": 0.0, "average": 0.0, "sam_rho": 0.05, "precision": "fp32"}
+    return changed(SHIPPED.train, **tiny | plain | changes)
 
 
 def pair_settings(**changes: Any) -> PairSettings:

@@ -137,8 +137,8 @@ def training_batch(
 
 
 def _whole(mask: np.ndarray) -> np.ndarray:
-    """A mask, uint8, as if the forgery were opaque: where it is, not how strongly. A boundary is then where it ends, and
-    not the whole inside of what is half transparent.
+    """A mask, uint8, as if the forgery were opaque: where it is, not how strongly. A boundary is then where it ends,
+    and not the whole inside of what is half transparent.
     """
     peak = int(mask.max())
     return mask if peak in (0, 255) else cv2.convertScaleAbs(mask, alpha=255 / peak)
