@@ -13,24 +13,26 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import pyarrow.compute as pc
 
 from stages.cli import run
+from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.anomaly.scoring import evidence_by_video
 from stages.lib.calibration.bundle import ANOMALY_MODEL
 from stages.lib.datasets.folds import people
 from stages.lib.errors import InputError
-from stages.lib.evaluation.choice import Candidate, candidates, choice_page, choose, score_candidate
+from stages.lib.evaluation.choice import Training, candidates, choice_page, choose, score_candidate
 from stages.lib.evaluation.detectors import DEFAULT
 from stages.lib.evaluation.paper import comparable, paper_dataset
 from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
 from stages.lib.files import write_text
 from stages.lib.pairs.fusion import FUSIONS
+from stages.lib.records import REAL
 from stages.lib.tables import SCORES, read_embeddings, read_pairs, read_table
 from stages.params import Params, load_params
 
@@ -91,35 +93,39 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _evidence_of_test(params: Params, fusion: str) -> tuple[pd.DataFrame, dict[Candidate, pd.Series]]:
-    """The test videos that have pairs, and each candidate's scores of them, of the experiment that was just run."""
+def _trained(params: Params, fusion: str) -> Training:
+    """What the experiment that was just run gives to choose by."""
     name = params.train_dataset
     read = {"scores": partial(read_table, schema=SCORES), "pairs": read_pairs, "embeddings": read_embeddings}
     scores, pairs, embeddings = (read[kind](DATA / kind / f"{name}.parquet") for kind in read)
     models = load_anomaly_models(MODELS / ANOMALY_MODEL)
     videos = scores.to_pandas()
-    videos = videos.assign(person=people(videos))[(videos["split"] == "test") & (videos["n_pairs"] > 0)]
+    videos = videos.assign(person=people(videos))[(videos["split"] != "train") & (videos["n_pairs"] > 0)]
     pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
     evidence = evidence_by_video(models.pairs, pairs, embeddings)
     means = {video_id: evidence[video_id].mean(axis=0) for video_id in videos["video_id"]}
-    chosen = candidates([fusion])
-    return videos, {one: score_candidate(one, means, models.reference) for one in chosen}
+    reals = make_reference({video_id: means[video_id] for video_id in videos.loc[videos["label"] == REAL, "video_id"]})
+    test = videos[videos["split"] == "test"]
+    of_test = {video_id: means[video_id] for video_id in test["video_id"]}
+    scores = {one: score_candidate(one, of_test, models.reference) for one in candidates([fusion])}
+    return Training(test, scores, {fusion: reals}, dict(zip(videos["video_id"], videos["person"], strict=True)))
 
 
 def _choose(arguments: argparse.Namespace, params: Params) -> None:
     """Choose what the score is made of; write metrics/choice.md. An experiment for each seed and fusion."""
     seeds, fusions = arguments.seeds or [params.seed], arguments.choose or [params.fusion]
-    runs: list[tuple[pd.DataFrame, dict[Candidate, pd.Series]]] = []
+    runs = []
     with _left_as_it_was():
         for seed in seeds:
-            of_seed: dict[Candidate, pd.Series] = {}
+            found = []
             for fusion in fusions:
                 overrides = (*arguments.set_param, f"seed={seed}", f"fusion={fusion}")
                 if _experiment(overrides) is None:
                     raise InputError(f"the experiment {' '.join(overrides)} failed; see above for why")
-                videos, found = _evidence_of_test(load_params(), fusion)
-                of_seed |= found
-            runs.append((videos, of_seed))
+                found.append(_trained(load_params(), fusion))
+            scores = {one: series for run in found for one, series in run.scores.items()}
+            reals = {fusion: reference for run in found for fusion, reference in run.reals.items()}
+            runs.append(replace(found[0], scores=scores, reals=reals))
     parts = ["python -m stages.paper_tables --choose", *fusions, "--seeds", *map(str, seeds)]
     command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
     text = choice_page(choose(runs, params.seed), runs, params.seed, command)

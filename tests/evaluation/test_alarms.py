@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.evaluation.alarms import alarm_rows, alarms
+from stages.lib.anomaly.evidence import make_reference
+from stages.lib.evaluation.alarms import alarm_rows, alarms, cross_fitted_alarms
 from stages.lib.evaluation.metrics import ALL, by_method
 from stages.lib.records import FAKE, REAL
+from tests.helpers.params import scoring_settings
 from tests.helpers.verdicts import RATE, calibration_of
 
 CALIBRATION = calibration_of(range(1, 20))  # the threshold is 19
@@ -64,3 +66,39 @@ def test_videos_without_a_score_raise_no_alarm():
 def test_the_plots_rows_are_shares_of_reals_and_of_each_method():
     rows = [row for row in alarm_rows(SCORES, CALIBRATION) if row["nominal"] == RATE]
     assert {row["method"]: row["share"] for row in rows} == {REAL: 0.25, "swap": 0.5}
+
+
+def _reals(n: int, *far: int, seed: int = 0):
+    """Real videos of ordinary evidence, but for some that lie far out."""
+    evidence = np.random.default_rng(seed).normal(size=(n, 4))
+    evidence[list(far)] += 30
+    return make_reference({f"{at:03}": row for at, row in enumerate(evidence)})
+
+
+COMBINED = scoring_settings(evidence=["classifier", "drift"])
+
+
+def test_a_real_video_far_from_all_others_is_an_alarm():
+    reals = _reals(19, 4)
+    ordinary = cross_fitted_alarms(_reals(19), {name: name for name in reals.video_ids}, COMBINED, 0.05)
+    assert cross_fitted_alarms(reals, {name: name for name in reals.video_ids}, COMBINED, 0.05) >= 1 >= ordinary
+
+
+def test_nobody_is_judged_by_their_own_videos():
+    reals = _reals(40, 4, 5, 6)  # of one person, who would have found such videos ordinary
+    people = {name: "p" if name in ("004", "005", "006") else name for name in reals.video_ids}
+    assert cross_fitted_alarms(reals, people, COMBINED, 0.05) >= 3
+    assert cross_fitted_alarms(reals, {name: name for name in reals.video_ids}, COMBINED, 0.05) < 3
+
+
+def test_cross_fitted_alarms_stay_near_the_nominal_rate():
+    counts = [
+        cross_fitted_alarms(_reals(39, seed=seed), {f"{at:03}": str(at) for at in range(39)}, COMBINED, 0.1)
+        for seed in range(6)
+    ]
+    assert 0.05 < np.mean(counts) / 39 < 0.12
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_others_give_no_alarm(n):
+    assert cross_fitted_alarms(_reals(n, 0), {f"{at:03}": str(at) for at in range(n)}, COMBINED, 0.05) == 0

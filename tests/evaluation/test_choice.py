@@ -9,6 +9,7 @@ from stages.lib.evaluation.choice import (
     CHOSEN,
     WITHOUT_PAIRS,
     Candidate,
+    Training,
     candidates,
     choice_page,
     choose,
@@ -30,6 +31,12 @@ def _videos(n: int = 12) -> pd.DataFrame:
     fake = {"video_id": [f"{p}_f.mp4" for p in people], "label": FAKE, "family": families, "original": real["video_id"]}
     videos = pd.concat([pd.DataFrame(real), pd.DataFrame(fake | {"person": people})], ignore_index=True)
     return videos.assign(classifier_logit=0.0, single_frame_score=0.0)
+
+
+def _training(videos: pd.DataFrame, scores: dict[Candidate, pd.Series]) -> Training:
+    rng = np.random.default_rng(0)
+    reals = make_reference({f"v{i:02}": row for i, row in enumerate(rng.normal(size=(25, 4)))})
+    return Training(videos, scores, {"sub": reals}, {name: name for name in reals.video_ids})
 
 
 def _scores(videos: pd.DataFrame, good_for: pd.Series) -> pd.Series:
@@ -95,7 +102,7 @@ def test_what_is_best_on_one_half_is_reported_on_the_other():
     videos = _videos()
     first = halves(videos, 0) == 0
     found = {CLASSIFIER: _scores(videos, first), DRIFT: _scores(videos, ~first)}
-    choice = choose([(videos, found)], 0)
+    choice = choose([_training(videos, found)], 0)
     assert choice.best == (CLASSIFIER, DRIFT)
     # each fails on the half that it was not chosen on, and that is what is reported
     assert mean_auc(choice.scores[0], CHOSEN) == 0.0
@@ -104,44 +111,45 @@ def test_what_is_best_on_one_half_is_reported_on_the_other():
 def test_of_equals_the_one_of_less_evidence_is_chosen():
     videos = _videos()
     good = _scores(videos, videos["label"] == FAKE)
-    assert choose([(videos, {PAIRS: good, CLASSIFIER: good})], 0).best == (CLASSIFIER, CLASSIFIER)
+    assert choose([_training(videos, {PAIRS: good, CLASSIFIER: good})], 0).best == (CLASSIFIER, CLASSIFIER)
 
 
 def test_the_choice_is_by_the_mean_over_trainings():
     videos = _videos()
     good, bad = (_scores(videos, (videos["label"] == FAKE) & flag) for flag in (True, False))
     so_so = pd.Series(0.0, videos["video_id"])  # .5 in each
-    runs = [(videos, {CLASSIFIER: score, DRIFT: so_so}) for score in (good, bad, bad)]
+    runs = [_training(videos, {CLASSIFIER: score, DRIFT: so_so}) for score in (good, bad, bad)]
     assert choose(runs, 0).best == (DRIFT, DRIFT)
 
 
 def test_without_pairs_the_rest_of_the_choice_is_reported():
     videos = _videos()
     good, none = _scores(videos, videos["label"] == FAKE), pd.Series(0.0, videos["video_id"])
-    scores = choose([(videos, {PAIRS: good, CLASSIFIER: none})], 0).scores[0]
+    scores = choose([_training(videos, {PAIRS: good, CLASSIFIER: none})], 0).scores[0]
     assert (mean_auc(scores, CHOSEN), mean_auc(scores, WITHOUT_PAIRS)) == (1.0, 0.5)
 
 
 def test_a_half_without_fakes_is_named():
     videos = _videos().query("label == 'real'")
     with pytest.raises(ValueError, match="half 0 of the test people has no real or no fake video"):
-        choose([(videos, {CLASSIFIER: pd.Series(0.0, videos["video_id"])})], 0)
+        choose([_training(videos, {CLASSIFIER: pd.Series(0.0, videos["video_id"])})], 0)
 
 
 def test_the_page_has_every_candidate_with_its_figures():
     videos = _videos()
     good, none = _scores(videos, videos["label"] == FAKE), pd.Series(0.0, videos["video_id"])
-    runs = [(videos, {PAIRS: good, CLASSIFIER: none})]
+    runs = [_training(videos, {PAIRS: good, CLASSIFIER: none})]
     page = choice_page(choose(runs, 0), runs, 0, "the command").splitlines()
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in page if line.startswith("| ")}
     assert "Made by `the command`." in page
     assert rows[PAIRS.label].startswith(f"| {PAIRS.label} | 1.000 | 1.000 [1.000, 1.000]")
     assert rows[CLASSIFIER.label].startswith(f"| {CLASSIFIER.label} | 0.500 | 0.500 [0.500, 0.500]")
     assert "0.500 [0.500, 0.500]" in rows["chosen less classifier"]
+    assert any(line.startswith(f"False alarms of {PAIRS.label} at a nominal 5%") for line in page)
 
 
 def test_several_trainings_have_their_range():
     videos = _videos()
     good, none = _scores(videos, videos["label"] == FAKE), pd.Series(0.0, videos["video_id"])
-    runs = [(videos, {CLASSIFIER: scores}) for scores in (good, none)]
+    runs = [_training(videos, {CLASSIFIER: scores}) for scores in (good, none)]
     assert "0.750 (0.500 to 1.000)" in choice_page(choose(runs, 0), runs, 0, "")

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from stages.lib.anomaly.evidence import Reference, combined_score
+from stages.lib.anomaly.settings import ScoringSettings
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.evaluation.metrics import ALL
@@ -64,3 +66,21 @@ def alarm_rows(scores: Scores, calibration: Calibration) -> list[dict[str, objec
                 if limit is not None and len(values)
             ]
     return rows
+
+
+def cross_fitted_alarms(reals: Reference, people: Mapping[str, str], scoring: ScoringSettings, rate: float) -> int:
+    """How many of the real videos are called anomalous, each by reference and threshold of the other people's.
+
+    ``people``: {video_id: whose it is}. Each of the others is, for the threshold, judged without itself. Where there is
+    no threshold, nothing is called anomalous.
+    """
+    owners, found = np.array([people[video_id] for video_id in reals.video_ids]), 0
+    for person in sorted(set(owners)):
+        others = np.flatnonzero(owners != person)
+        reference = Reference(tuple(reals.video_ids[at] for at in others), reals.evidence[others])
+        rows = zip(reference.video_ids, reference.evidence, strict=True)
+        scores = [float(combined_score(row, reference.without(video_id), scoring)) for video_id, row in rows]
+        limit = threshold(scores, rate)
+        if limit is not None:
+            found += int((combined_score(reals.evidence[owners == person], reference, scoring) > limit).sum())
+    return found

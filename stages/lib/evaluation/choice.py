@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from stages.lib.anomaly.evidence import Reference, deviate
 from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
+from stages.lib.evaluation.alarms import cross_fitted_alarms
 from stages.lib.evaluation.intervals import difference_interval
 from stages.lib.evaluation.metrics import ALL, auc, by_group, group_metrics
 from stages.lib.evaluation.pairs import group_of_pairs, pairs_of
@@ -21,6 +23,7 @@ from stages.lib.markdown import markdown_table
 from stages.lib.records import REAL
 
 CHOSEN, WITHOUT_PAIRS = "chosen", "chosen without pairs"
+_RATE = 0.05  # nominal, of the false alarms that are counted
 _PAIRS, _OTHERS = EVIDENCE[0], EVIDENCE[1:]
 
 
@@ -92,6 +95,25 @@ def _families(videos: pd.DataFrame, score: str) -> dict[str, tuple[pd.DataFrame,
 
 
 @dataclass(frozen=True)
+class Training:
+    """What one training gives to choose by.
+
+    ``videos``: the test videos, ``SCORES`` with the ``person`` of each; ``scores``: each candidate's, by video_id;
+    ``reals``: by fusion, the evidence of the real videos that nothing was trained on, with whose they are in ``people``
+    ({video_id: person}).
+    """
+
+    videos: pd.DataFrame
+    scores: Mapping[Candidate, pd.Series]
+    reals: Mapping[str, Reference]
+    people: Mapping[str, str]
+
+    def reals_of(self, candidate: Candidate) -> Reference:
+        """The evidence under the candidate's fusion, or any where it has none."""
+        return self.reals[candidate.fusion] if candidate.fusion else next(iter(self.reals.values()))
+
+
+@dataclass(frozen=True)
 class Choice:
     """What was chosen on each half, and how it does on the other.
 
@@ -104,25 +126,23 @@ class Choice:
     scores: list[pd.DataFrame]
 
 
-def choose(runs: Sequence[tuple[pd.DataFrame, Mapping[Candidate, pd.Series]]], seed: int) -> Choice:
+def choose(runs: Sequence[Training], seed: int) -> Choice:
     """Choose on each half by the mean over trainings of :func:`mean_auc`.
 
-    ``runs``: of each training, the test videos (``SCORES`` with the ``person`` of each), and each candidate's scores by
-    video_id. Raises ValueError where a half lacks reals or fakes.
+    Raises ValueError where a half lacks reals or fakes.
     """
-    in_half = halves(runs[0][0], seed)
-    everyone = list(runs[0][1])
+    in_half = halves(runs[0].videos, seed)
+    everyone = list(runs[0].scores)
     best = []
     for half in (0, 1):
-        figures = {
-            one: np.mean([_on_half(videos, in_half, half, found[one]) for videos, found in runs]) for one in everyone
-        }
+        figures = {one: np.mean([_on_half(run, in_half, half, one) for run in runs]) for one in everyone}
         if all(np.isnan(value) for value in figures.values()):
             raise ValueError(f"half {half} of the test people has no real or no fake video")
         # Of equals the one that is made of less.
         best.append(max(figures, key=lambda one: (round(figures[one], 6), -len(one.evidence))))
     scores = []
-    for videos, found in runs:
+    for run in runs:
+        videos, found = run.videos, run.scores
         reported = videos[["video_id", "label", "family", "original", "person"]].copy()
         of_chosen = [found[best[1 - half]] for half in (0, 1)]
         without = [found.get(best[1 - half].without_pairs or best[1 - half]) for half in (0, 1)]
@@ -134,13 +154,12 @@ def choose(runs: Sequence[tuple[pd.DataFrame, Mapping[Candidate, pd.Series]]], s
     return Choice((best[0], best[1]), scores)
 
 
-def _on_half(videos: pd.DataFrame, in_half: pd.Series, half: int, scores: pd.Series) -> float:
-    return mean_auc(videos.assign(score=videos["video_id"].map(scores))[in_half == half], "score")
+def _on_half(run: Training, in_half: pd.Series, half: int, candidate: Candidate) -> float:
+    scores = run.videos["video_id"].map(run.scores[candidate])
+    return mean_auc(run.videos.assign(score=scores)[in_half == half], "score")
 
 
-def choice_page(
-    choice: Choice, runs: Sequence[tuple[pd.DataFrame, Mapping[Candidate, pd.Series]]], seed: int, command: str
-) -> str:
+def choice_page(choice: Choice, runs: Sequence[Training], seed: int, command: str) -> str:
     """Markdown: what was chosen and how it does on the people it was not chosen on; then every candidate.
 
     Intervals are of 95 %, over people, of the first training; with several, the mean and in brackets the range.
@@ -152,10 +171,21 @@ def choice_page(
         f"Best on the first half of the test people: **{first.label}**; on the second: **{second.label}**. Each is "
         "reported on the other half, both pooled.\n",
         _reported(choice.scores, seed),
+        *(_false_alarms(one, run) for one in dict.fromkeys(choice.best) for run in runs),
         "## Every candidate, on all test people\n",
         _all_candidates(runs, seed),
     ]
     return "\n".join(parts)
+
+
+def _false_alarms(candidate: Candidate, run: Training) -> str:
+    reals = run.reals_of(candidate)
+    n, alarms = len(reals.video_ids), cross_fitted_alarms(reals, run.people, candidate.scoring, _RATE)
+    low, high = binomtest(alarms, n).proportion_ci(method="wilson")
+    return (
+        f"False alarms of {candidate.label} at a nominal {_RATE:.0%}, over the real videos that nothing was trained "
+        f"on, cross-fitted by people: {alarms} of {n} ({alarms / n:.1%} [{low:.1%}, {high:.1%}]).\n"
+    )
 
 
 def _reported(scores: list[pd.DataFrame], seed: int) -> str:
@@ -170,16 +200,14 @@ def _reported(scores: list[pd.DataFrame], seed: int) -> str:
     return markdown_table(["", *families, "fake above its original"], rows)
 
 
-def _all_candidates(runs: Sequence[tuple[pd.DataFrame, Mapping[Candidate, pd.Series]]], seed: int) -> str:
-    rows = []
-    for one in runs[0][1]:
-        scores = [videos.assign(score=videos["video_id"].map(found[one])) for videos, found in runs]
-        families = _families(scores[0], "score")
+def _all_candidates(runs: Sequence[Training], seed: int) -> str:
+    rows, families = [], list(_families(runs[0].videos.assign(score=0.0), "score"))
+    for one in runs[0].scores:
+        scores = [run.videos.assign(score=run.videos["video_id"].map(run.scores[one])) for run in runs]
         figure = float(np.mean([mean_auc(videos, "score") for videos in scores]))
         cells = [_cell(scores, "score", family, seed) for family in families]
         rows.append((figure, [one.label, f"{figure:.3f}", *cells, _pairs_cell(scores, "score", seed)]))
     rows.sort(key=lambda row: -row[0])
-    families = _families(runs[0][0].assign(score=0.0), "score")
     return markdown_table(["", "mean", *families, "fake above its original"], [row for _, row in rows])
 
 
