@@ -161,7 +161,10 @@ def test_scores_are_combined_without_fitting_anything_again(ran, tmp_path):
     np.testing.assert_allclose(reference.evidence[:, 0], reals["pair_density"])
     one, others = reference.evidence[0], reference.evidence[1:]
     deviations = (one - others.mean(axis=0)) / (others.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(others)))
-    tails = t.sf([abs(deviations[0]), deviations[1]], len(others) - 1) * [2, 1]
+    side = np.sign(deviations[0])  # of the density, which counts to either side
+    as_far = [(side * others[:, 0] >= side * one[0]).sum(), (others[:, 1] >= one[1]).sum()]
+    tails = (as_far + t.sf([abs(deviations[0]), deviations[1]], len(others) - 1)) / (len(others) + 1)
+    tails = np.minimum(tails * [2, 1], 1)
     assert reals["anomaly_score"].iloc[0] == pytest.approx(norm.isf(combine_pvalues(tails, "fisher").pvalue))
     assert reals["typicality"].iloc[0] == pytest.approx(abs(deviations[0]))
     assert read_json(folder / "models/calibration.json")["validation"]["scores"] == sorted(reals["anomaly_score"])

@@ -69,15 +69,20 @@ def pair_evidence(
 
 @dataclass(frozen=True)
 class Reference:
-    """The evidence of real videos that others are held against: ``video_ids``, and ``evidence`` float64 (n, 4)."""
+    """The evidence of real videos that others are held against: ``video_ids``, and ``evidence`` float64 (n, 4).
+
+    ``left_out``: how many were taken away.
+    """
 
     video_ids: tuple[str, ...]
     evidence: np.ndarray
+    left_out: int = 0
 
     def without(self, video_id: str) -> "Reference":
         """The reference without one of its videos: what that one is held against."""
         kept = [at for at, one in enumerate(self.video_ids) if one != video_id]
-        return Reference(tuple(self.video_ids[at] for at in kept), self.evidence[kept])
+        left_out = self.left_out + len(self.video_ids) - len(kept)
+        return Reference(tuple(self.video_ids[at] for at in kept), self.evidence[kept], left_out)
 
     def deviations(self, evidence: np.ndarray) -> np.ndarray:
         """Evidence (…, 4) in deviations from the mean of the reference, less for a reference of few, (…, 4).
@@ -92,6 +97,23 @@ class Reference:
         deviation = np.where(varies, self.evidence.std(axis=0, ddof=1) * np.sqrt(1 + 1 / n), np.inf)
         result: np.ndarray = (evidence - self.evidence.mean(axis=0)) / deviation
         return result
+
+    def tails(self, evidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The probabilities that one more real video has at least, and at most, as much of evidence (…, 4), both (…, 4).
+
+        The rank among the reference, whatever its distribution; between two ranks, and beyond the last, by Student's
+        tail of the deviation: the smoothed p-value of conformal prediction with that in place of its random number.
+        About a half for evidence that is the same in all of the reference. NaN where :meth:`deviations` are.
+        """
+        n, deviations = len(self.video_ids), self.deviations(evidence)
+        all_of_them = n + self.left_out  # else the threshold, of videos that are left out, would be too low for others
+        varies = np.ptp(self.evidence, axis=0) != 0 if n else np.ones(len(EVIDENCE), bool)
+        tails = []
+        for sign in (1, -1):
+            beyond = (sign * self.evidence >= sign * evidence[..., None, :]).sum(axis=-2)
+            smoothed = np.maximum(t.sf(sign * deviations, max(n - 1, 1)), _LEAST_TAIL)
+            tails.append((np.where(varies, beyond, n / 2) + smoothed) / (all_of_them + 1))
+        return tails[0], tails[1]
 
     def to_dict(self) -> dict[str, Any]:
         """What a model's file keeps of it."""
@@ -136,18 +158,18 @@ def combined_score(evidence: np.ndarray, reference: Reference, settings: Scoring
 def deviate(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> np.ndarray:
     """How unusual evidence (…, 4) is beside real videos', as a standard normal deviate: (…).
 
-    Each kind of evidence that ``scoring.evidence`` names becomes the probability that one more real video deviates as
-    far (Student's t; of the density with ``side: typical`` on either side), and Fisher's method combines them: one kind
-    that is far out counts for more than several that are a little, and what is unsuspicious can hardly outweigh it.
-    Evidence that there isn't (no boundary map) is left out. NaN where there are fewer than two real videos.
+    Each kind of evidence that ``scoring.evidence`` names becomes the probability that one more real video has as much
+    of it (:meth:`Reference.tails`; of the density with ``side: typical`` to either side), and Fisher's method combines
+    them: one kind that is far out counts for more than several that are a little, and what is unsuspicious can hardly
+    outweigh it. Evidence that there isn't (no boundary map) is left out. NaN where there are fewer than two real
+    videos.
     """
     at = [EVIDENCE.index(name) for name in settings.evidence]
-    deviations = reference.deviations(evidence)[..., at]
+    upper, lower = (tails[..., at] for tails in reference.tails(evidence))
     two_sided = np.array([settings.side == "typical" and name == "pairs" for name in settings.evidence])
-    tail = t.sf(np.where(two_sided, np.abs(deviations), deviations), max(len(reference.video_ids) - 1, 1))
-    tail = np.log(np.maximum(tail, _LEAST_TAIL) * np.where(two_sided, 2, 1))
+    p = np.where(two_sided, np.minimum(2 * np.minimum(upper, lower), 1), upper)
     known = ~np.isnan(evidence[..., at])
-    return _as_deviate(-np.where(known, tail, 0).sum(axis=-1), known.sum(axis=-1))
+    return _as_deviate(-np.where(known, np.log(p), 0).sum(axis=-1), known.sum(axis=-1))
 
 
 def _as_deviate(statistic: np.ndarray, n: np.ndarray) -> np.ndarray:
