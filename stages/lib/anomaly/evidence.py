@@ -99,7 +99,7 @@ class Reference:
         return result
 
     def tails(self, evidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The probabilities that one more real video has at least, and at most, as much of evidence (…, 4), both (…, 4).
+        """The probabilities that one more real video has at least, or at most, as much of evidence (…, 4): (…, 4).
 
         The rank among the reference, whatever its distribution; between two ranks, and beyond the last, by Student's
         tail of the deviation: the smoothed p-value of conformal prediction with that in place of its random number.
