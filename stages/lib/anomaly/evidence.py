@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, logsumexp, ndtri_exp
+from scipy.special import logsumexp, ndtri_exp
 from scipy.stats import t
 from sklearn.pipeline import Pipeline
 
@@ -22,6 +22,7 @@ _LEAST = 1e-4  # probability: log-odds stay finite
 _COLOUR = 2  # of appearance: the mean and the deviation of each channel
 _LEAST_CHANGE = 0.01  # of them, in their units: less is the encoder's rounding
 _LEAST_TAIL = 1e-300  # probability: the smallest that its logarithm is taken of
+_CERTAINLY_ORDINARY = -1e-6  # logarithm of a probability that is almost 1: a deviate stays finite
 FEWEST_REALS = 2  # real videos that a deviation can be taken of
 
 
@@ -159,30 +160,19 @@ def deviate(evidence: np.ndarray, reference: Reference, settings: ScoringSetting
     """How unusual evidence (…, 4) is beside real videos', as a standard normal deviate: (…).
 
     Each kind of evidence that ``scoring.evidence`` names becomes the probability that one more real video has as much
-    of it (:meth:`Reference.tails`; of the density with ``side: typical`` to either side), and Fisher's method combines
-    them: one kind that is far out counts for more than several that are a little, and what is unsuspicious can hardly
-    outweigh it. Evidence that there isn't (no boundary map) is left out. NaN where there are fewer than two real
-    videos.
+    of it (:meth:`Reference.tails`; of the density with ``side: typical`` to either side). Their harmonic mean combines
+    them (Wilson, 2019), kinds that go together as well as independent ones: the kind that is farthest out decides, and
+    what is unsuspicious can hardly outweigh it. Evidence that there isn't (no boundary map) is left out. NaN where
+    there are fewer than two real videos.
     """
     at = [EVIDENCE.index(name) for name in settings.evidence]
     upper, lower = (tails[..., at] for tails in reference.tails(evidence))
     two_sided = np.array([settings.side == "typical" and name == "pairs" for name in settings.evidence])
-    p = np.where(two_sided, np.minimum(2 * np.minimum(upper, lower), 1), upper)
+    p = np.where(two_sided, 2 * np.minimum(upper, lower), upper)
     known = ~np.isnan(evidence[..., at])
-    return _as_deviate(-np.where(known, np.log(p), 0).sum(axis=-1), known.sum(axis=-1))
-
-
-def _as_deviate(statistic: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Half of Fisher's statistic of ``n`` probabilities, as the standard normal deviate of the same probability.
-
-    The sum of n exponential variables lies above x with the probability of fewer than n events of a Poisson
-    distribution of mean x; by logarithms, so that what is far out keeps its order.
-    """
-    events = np.arange(max(int(np.max(n, initial=1)), 1))
-    x = np.maximum(statistic, 1e-12)[..., None]
-    terms = np.where(events < n[..., None], events * np.log(x) - gammaln(events + 1), -np.inf)
-    tail = np.where(np.isnan(statistic), np.nan, logsumexp(terms, axis=-1) - x[..., 0])
-    result: np.ndarray = -ndtri_exp(np.minimum(tail, 0))
+    # By logarithms, so that what is very far out keeps its order.
+    mean = np.log(known.sum(axis=-1)) - logsumexp(np.where(known, -np.log(p), -np.inf), axis=-1)
+    result: np.ndarray = -ndtri_exp(np.minimum(mean, _CERTAINLY_ORDINARY))
     return result
 
 
