@@ -19,10 +19,13 @@ from stages.lib.faces.haar import detect_face
 from stages.lib.faces.landmarks import make_landmarker
 from stages.lib.frames.extraction import equally_spaced, extract_frames
 from stages.lib.frames.storage import compress_frame, decompress_frame, write_frames
+from stages.lib.pseudo_fakes.making import forge_run
 from stages.lib.pseudo_fakes.schemes import SCHEMES
-from stages.lib.pseudo_fakes.synthesis import synthesize
+from stages.lib.pseudo_fakes.settings import SynthesisSettings
+from stages.lib.runtime import keep_freed_memory
 
 N_FRAMES = 40
+_NETWORK = "tf_efficientnet_lite0"
 
 
 def seconds(work: Callable[[], object], repeats: int = 3) -> float:
@@ -124,9 +127,16 @@ def bench_faces(frames: list[np.ndarray], models: list[str]) -> None:
     for frame, face in there:
         square = crop_square(face.box, 1.3)
         faces.append((crop_face(frame, square, 224), to_crop(face.landmarks, square, 224)))
-    rng, n, schemes = np.random.default_rng(0), 400, dict.fromkeys(SCHEMES, 1.0)
-    made = n / seconds(lambda: [synthesize(*faces[i % len(faces)], rng, schemes, degrade=True) for i in range(n)])
-    print(f"synthesis: {made:.0f} pseudo-fakes of 224x224 a second on one core (target 200)")
+    for crf in ([], [15, 27]):
+        values = {"variants": 1, "schemes": list(SCHEMES), "donors": 0.0, "crf": crf, "degrade": True}
+        settings, rng, n = SynthesisSettings.model_validate(values), np.random.default_rng(0), 200
+
+        def forge(settings=settings, rng=rng, n=n) -> None:
+            for face, points in (faces[i % len(faces)] for i in range(n)):
+                forge_run(face[None], points[None], settings, rng, [None], is_video=False)
+
+        compressed = "through x264" if crf else "not compressed"
+        print(f"synthesis: {n / seconds(forge):.0f} pseudo-fakes of 224x224 a second on one core, {compressed}")
     for model in models:
         landmarker, errors = make_landmarker(model), []
         for frame, face in there:
@@ -137,6 +147,24 @@ def bench_faces(frames: list[np.ndarray], models: list[str]) -> None:
             f"default landmarks: {100 * np.mean(errors):.1f} % of the eye distance from those of {Path(model).name}, "
             f"mean of {len(errors)} faces"
         )
+
+
+def bench_embedding(faces: np.ndarray) -> None:
+    """Milliseconds a face of the default network, of the same without a boundary map, and of the default before it."""
+    from stages.lib.backbone.network import build_backbone, embed
+    from stages.lib.backbone.settings import BackboneSettings
+
+    def of(name: str, size: int, boundary: bool) -> float:
+        settings = BackboneSettings(name=name, weights="none", input_size=size)
+        model = build_backbone(settings, boundary)[0].eval()
+        return 1000 * seconds(lambda: embed(model, faces, size, "cpu")) / len(faces)
+
+    keep_freed_memory()
+    default, bare, before = of(_NETWORK, 224, True), of(_NETWORK, 224, False), of("resnet10t", 128, False)
+    print(
+        f"embedding: {default:.1f} ms a face ({_NETWORK}, 224 px, with its boundary map): {default / bare:.2f} times "
+        f"the network alone, {default / before:.1f} times resnet10t at 128 px"
+    )
 
 
 def main() -> None:
@@ -151,6 +179,7 @@ def main() -> None:
     bench_storage(frames)
     bench_detection(frames)
     bench_faces(frames, models)
+    bench_embedding(np.stack([cv2.resize(frame, (224, 224)) for frame in frames]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The import rule of docs/architecture.md: what each package of the library may import."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def package_of(module: str) -> str:
 
 def floor_of(package: str) -> int:
     return next(number for number, floor in enumerate(FLOORS) if package in floor)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")))
+def test_what_a_benchmark_measures_is_still_there(name):
+    assert callable(importlib.import_module(f"benchmarks.{name}").main)
 
 
 def test_every_package_has_a_floor():
