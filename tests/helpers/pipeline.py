@@ -89,6 +89,7 @@ def tiny(params) -> None:
     params["synthesis"].update(variants=1)
     params["backbone"].update(name="test_resnet", weights="none", input_size=64)
     params["train"].update(epochs=1, batch_size=8, patch=0, boundary=0.0, average=0.0)
+    params["anomaly_model"].update(pca=0)
     params["scoring"].update(side="upper", evidence=["pairs"])
     params["pairs"].update(per_video=6, train_per_video=20, min_faces=4)
     params["datasets"]["messy"] = {"layout": "manifest", "root": "inputs/messy"}

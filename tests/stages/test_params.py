@@ -145,6 +145,16 @@ def test_presets_are_valid_and_change_only_what_they_say(tmp_path, preset):
     assert path.read_text().startswith("#")
 
 
+def test_the_people_preset_is_the_demos_method_on_other_data_and_for_longer():
+    ours, people = (YAML(typ="safe").load(ROOT / name) for name in ("params.yaml", "presets/people.yaml"))
+    data = {"seed", "train_dataset", "datasets", "photos", "cross_validation", "demo", "calibration"}
+    longer = {("frames", "per_video"), ("synthesis", "variants"), ("train", "epochs"), ("train", "average")}
+    assert people["fusion"] == ours["fusion"]
+    for name in ours.keys() - data - {"fusion"}:
+        differ = {key for key in ours[name] | people[name] if ours[name].get(key) != people[name].get(key)}
+        assert {(name, key) for key in differ} <= longer
+
+
 def test_the_paper_preset_is_section_4_1(tmp_path):
     path = _write(tmp_path)
     apply_presets([ROOT / "presets/paper.yaml"], path)
