@@ -12,7 +12,7 @@ from stages.lib.anomaly.fitting import fit_anomaly_model
 from stages.lib.errors import InputError
 from tests.helpers.params import anomaly_model_settings
 
-EVIDENCE = np.array([[1.5, -2.0, np.nan], [1e300, 0.1, np.nan]])
+EVIDENCE = np.array([[1.5, -2.0, np.nan, -0.2], [1e300, 0.1, np.nan, 0.0]])
 
 
 def _reference() -> Reference:
