@@ -43,8 +43,10 @@ def _params() -> dict:
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["frames"].update(per_video=6)
     params["synthesis"].update(variants=1)
-    params["backbone"].update(name="test_resnet", input_size=64)
-    params["train"].update(epochs=1, batch_size=4)
+    params["backbone"].update(name="test_resnet", weights="none", input_size=64)
+    params["train"].update(epochs=1, batch_size=4, patch=0, boundary=0.0, average=0.0)
+    params["anomaly_model"].update(pca=0)
+    params["scoring"].update(side="upper", evidence=["pairs"])
     params["pairs"].update(per_video=4, train_per_video=10, min_faces=3)
     params["train_dataset"] = "ffpp"
     params["datasets"] = {name: {"layout": name, "root": f"inputs/{name}"} for name in trees.TREES}
