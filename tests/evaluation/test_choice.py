@@ -148,6 +148,15 @@ def test_the_page_has_every_candidate_with_its_figures():
     assert any(line.startswith(f"False alarms of {PAIRS.label} at a nominal 5%") for line in page)
 
 
+def test_a_candidate_without_scores_is_listed_and_never_chosen():
+    videos = _videos()
+    good, none = _scores(videos, videos["label"] == FAKE), pd.Series(np.nan, videos["video_id"])
+    runs = [_training(videos, {DRIFT: none, CLASSIFIER: good})]
+    choice = choose(runs, 0)
+    assert choice.best == (CLASSIFIER, CLASSIFIER)
+    assert "| drift | nan | – | – | – |" in choice_page(choice, runs, 0, "")
+
+
 def test_several_trainings_have_their_range():
     videos = _videos()
     good, none = _scores(videos, videos["label"] == FAKE), pd.Series(0.0, videos["video_id"])

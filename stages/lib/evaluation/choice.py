@@ -136,7 +136,8 @@ def choose(runs: Sequence[Training], seed: int) -> Choice:
     best = []
     for half in (0, 1):
         figures = {one: np.mean([_on_half(run, in_half, half, one) for run in runs]) for one in everyone}
-        if all(np.isnan(value) for value in figures.values()):
+        figures = {one: value for one, value in figures.items() if not np.isnan(value)}  # no boundary map, say
+        if not figures:
             raise ValueError(f"half {half} of the test people has no real or no fake video")
         # Of equals the one that is made of less.
         best.append(max(figures, key=lambda one: (round(figures[one], 6), -len(one.evidence))))
@@ -207,12 +208,15 @@ def _all_candidates(runs: Sequence[Training], seed: int) -> str:
         figure = float(np.mean([mean_auc(videos, "score") for videos in scores]))
         cells = [_cell(scores, "score", family, seed) for family in families]
         rows.append((figure, [one.label, f"{figure:.3f}", *cells, _pairs_cell(scores, "score", seed)]))
-    rows.sort(key=lambda row: -row[0])
+    rows.sort(key=lambda row: -np.nan_to_num(row[0], nan=-1.0))
     return markdown_table(["", "mean", *families, "fake above its original"], [row for _, row in rows])
 
 
 def _cell(scores: list[pd.DataFrame], column: str, family: str, seed: int) -> str:
-    found = [group_metrics(*by_group(videos, column, "family")[family], column, seed) for videos in scores]
+    groups = [by_group(videos, column, "family") for videos in scores]
+    if not all(family in one for one in groups):
+        return "–"
+    found = [group_metrics(*one[family], column, seed) for one in groups]
     return _with_interval([one["auc"] for one in found], found[0]["auc_ci95"])
 
 
@@ -229,7 +233,10 @@ def _pairs_cell(scores: list[pd.DataFrame], column: str, seed: int) -> str:
 def _difference_cell(scores: list[pd.DataFrame], other: str, family: str, seed: int) -> str:
     values, interval = [], None
     for number, videos in enumerate(scores):
-        reals, fakes = by_group(videos.dropna(subset=[other]), CHOSEN, "family")[family]
+        groups = by_group(videos.dropna(subset=[other]), CHOSEN, "family")
+        if family not in groups:
+            return "–"
+        reals, fakes = groups[family]
         ours, theirs = (auc(reals[column].to_numpy(), fakes[column].to_numpy()) for column in (CHOSEN, other))
         values.append(None if ours is None or theirs is None else ours - theirs)
         if number == 0:
