@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -95,11 +94,9 @@ def _parse() -> argparse.Namespace:
 
 def _trained(params: Params, fusion: str) -> Training:
     """What the experiment that was just run gives to choose by."""
-    name = params.train_dataset
-    read = {"scores": partial(read_table, schema=SCORES), "pairs": read_pairs, "embeddings": read_embeddings}
-    scores, pairs, embeddings = (read[kind](DATA / kind / f"{name}.parquet") for kind in read)
-    models = load_anomaly_models(MODELS / ANOMALY_MODEL)
-    videos = scores.to_pandas()
+    file, models = f"{params.train_dataset}.parquet", load_anomaly_models(MODELS / ANOMALY_MODEL)
+    pairs, embeddings = read_pairs(DATA / "pairs" / file), read_embeddings(DATA / "embeddings" / file)
+    videos = read_table(DATA / "scores" / file, SCORES).to_pandas()
     videos = videos.assign(person=people(videos))[(videos["split"] != "train") & (videos["n_pairs"] > 0)]
     pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
     evidence = evidence_by_video(models.pairs, pairs, embeddings)

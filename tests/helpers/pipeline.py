@@ -83,14 +83,20 @@ def change_params(folder: Path, change) -> None:
     yaml.dump(content, path)
 
 
+def small_network(params) -> None:
+    """A network of a few layers from scratch, without what it is too small for; scores as the paper has them."""
+    params["backbone"].update(name="test_resnet", weights="none", input_size=64)
+    params["train"].update(epochs=1, patch=0, boundary=0.0, average=0.0)
+    params["anomaly_model"].update(pca=0)
+    params["scoring"].update(side="upper", evidence=["pairs"])
+
+
 def tiny(params) -> None:
     params["demo"].update(train_people=2, val_people=3, test_people=2, min_frames=24, max_frames=26)
     params["frames"].update(per_video=8)
     params["synthesis"].update(variants=1)
-    params["backbone"].update(name="test_resnet", weights="none", input_size=64)
-    params["train"].update(epochs=1, batch_size=8, patch=0, boundary=0.0, average=0.0)
-    params["anomaly_model"].update(pca=0)
-    params["scoring"].update(side="upper", evidence=["pairs"])
+    small_network(params)
+    params["train"].update(batch_size=8)
     params["pairs"].update(per_video=6, train_per_video=20, min_faces=4)
     params["datasets"]["messy"] = {"layout": "manifest", "root": "inputs/messy"}
 

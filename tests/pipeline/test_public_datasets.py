@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.helpers import trees
+from tests.helpers.pipeline import small_network
 from tests.helpers.videos import face_frames, noise_frames, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -43,10 +44,8 @@ def _params() -> dict:
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["frames"].update(per_video=6)
     params["synthesis"].update(variants=1)
-    params["backbone"].update(name="test_resnet", weights="none", input_size=64)
-    params["train"].update(epochs=1, batch_size=4, patch=0, boundary=0.0, average=0.0)
-    params["anomaly_model"].update(pca=0)
-    params["scoring"].update(side="upper", evidence=["pairs"])
+    small_network(params)
+    params["train"].update(batch_size=4)
     params["pairs"].update(per_video=4, train_per_video=10, min_faces=3)
     params["train_dataset"] = "ffpp"
     params["datasets"] = {name: {"layout": name, "root": f"inputs/{name}"} for name in trees.TREES}

@@ -16,6 +16,7 @@ from scipy.stats import binomtest
 from stages.lib.anomaly.evidence import Reference, deviate
 from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
 from stages.lib.evaluation.alarms import cross_fitted_alarms
+from stages.lib.evaluation.families import auc_difference
 from stages.lib.evaluation.intervals import difference_interval
 from stages.lib.evaluation.metrics import ALL, auc, by_group, group_metrics
 from stages.lib.evaluation.pairs import group_of_pairs, pairs_of
@@ -146,7 +147,7 @@ def choose(runs: Sequence[Training], seed: int) -> Choice:
         videos, found = run.videos, run.scores
         reported = videos[["video_id", "label", "family", "original", "person"]].copy()
         of_chosen = [found[best[1 - half]] for half in (0, 1)]
-        without = [found.get(best[1 - half].without_pairs or best[1 - half]) for half in (0, 1)]
+        without = [found[best[1 - half].without_pairs or best[1 - half]] for half in (0, 1)]
         for name, by_half in ((CHOSEN, of_chosen), (WITHOUT_PAIRS, without)):
             columns = [videos["video_id"].map(one) for one in by_half]
             reported[name] = columns[0].where(in_half == 0, columns[1])
@@ -237,8 +238,7 @@ def _difference_cell(scores: list[pd.DataFrame], other: str, family: str, seed: 
         if family not in groups:
             return "–"
         reals, fakes = groups[family]
-        ours, theirs = (auc(reals[column].to_numpy(), fakes[column].to_numpy()) for column in (CHOSEN, other))
-        values.append(None if ours is None or theirs is None else ours - theirs)
+        values.append(auc_difference(reals, fakes, CHOSEN, other))
         if number == 0:
             interval = difference_interval(reals, fakes, CHOSEN, other, seed)
     return _with_interval(values, interval)

@@ -34,7 +34,7 @@ def comparisons(videos: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
     return {
         f"{default[0]} - {name}": {
             family: {
-                "difference": _difference(reals, fakes, score, other.score),
+                "difference": auc_difference(reals, fakes, score, other.score),
                 "ci95": difference_interval(reals, fakes, score, other.score, seed),
                 "n_real": len(reals),
                 "n_fake": len(fakes),
@@ -45,6 +45,7 @@ def comparisons(videos: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def _difference(reals: pd.DataFrame, fakes: pd.DataFrame, score: str, other: str) -> float | None:
+def auc_difference(reals: pd.DataFrame, fakes: pd.DataFrame, score: str, other: str) -> float | None:
+    """The AUC of a column ``score`` less that of ``other``, on the same videos; None where a class has none."""
     ours, theirs = (auc(reals[column].to_numpy(), fakes[column].to_numpy()) for column in (score, other))
     return None if ours is None or theirs is None else ours - theirs
