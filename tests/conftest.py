@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
 cv2.setNumThreads(1)
 _SHARED = Path(__file__).parents[2] / "shared"
@@ -44,16 +45,28 @@ def pfld() -> Path:
 
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory) -> Path:
-    """A copy of the repository, with tiny settings and the messy dataset beside the demo, after `dvc repro`."""
+    """A copy of the repository, with tiny settings and the messy dataset beside the demo, after `dvc repro`.
+
+    All workers share it: what changes something works on a copy.
+    """
+    made = tmp_path_factory.getbasetemp().parent / f"{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}.ran"
+    with FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            made.write_text(str(_run_pipeline(tmp_path_factory.mktemp("pipeline"))))
+    return Path(made.read_text())
+
+
+def _run_pipeline(folder: Path) -> Path:
     from tests.helpers.pipeline import clone, run
 
-    folder = clone(tmp_path_factory.mktemp("pipeline"))
+    clone(folder)
     run(folder, "git", "init", "-q")
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "start")
     run(folder, "dvc", "repro")
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-qm", "ran")
+    run(folder, "python", "-m", "compileall", "-q", "stages")  # nothing is written there later, while it is copied
     return folder
 
 
