@@ -15,7 +15,7 @@ from tests.helpers.videos import face_frames, noise_frames, portrait, write_vide
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-PATIENCE_S = 400  # for one command; the longest takes a quarter of that, so one that hangs fails its test
+PATIENCE_S = 900  # for one command; the longest takes a quarter of that, so one that hangs fails its test
 
 NAMES = {
     "good.mp4": ("real", "train"),
