@@ -5,7 +5,6 @@ kept.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import cv2
@@ -285,27 +284,24 @@ class Trainer:
         """The model that is validated and kept: the average of the weights, or what is trained."""
         return self._averaged.module if self._averaged else self.model
 
-    @cached_property
-    def _val_batches(self) -> list[Batch]:
-        """The validation faces with their pseudo-fakes, made once: every epoch is validated on the same images.
+    def _validate(self, number: int) -> tuple[float, float]:
+        """(loss, AUC) over the validation faces with their pseudo-fakes: the same images in every epoch.
 
         All of them, or ``VALIDATED`` that are spread evenly over the faces and variants.
         """
+        model = self._validated.eval()
         bank, n = self._val_bank, self._settings.batch_size
         pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
         pairs = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATED)).astype(int)]
         rng = np.random.default_rng([self._seed, 3])
-        return [
-            training_batch(bank, faces, variants, self._settings, self._input_size, rng, augment=False)
-            for faces, variants in (pairs[at : at + n].T for at in range(0, len(pairs), n))
-        ]
-
-    def _validate(self, number: int) -> tuple[float, float]:
-        """(loss, AUC) over the validation faces with their pseudo-fakes."""
-        model = self._validated.eval()
+        logits, labels = [], []
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            logits = [forward(model, self._input(batch.images)).logit.float().cpu() for batch in self._val_batches]
-        logit, label = torch.cat(logits), torch.cat([self._label(batch).cpu() for batch in self._val_batches])
+            for at in range(0, len(pairs), n):
+                faces, variants = pairs[at : at + n].T
+                batch = training_batch(bank, faces, variants, self._settings, self._input_size, rng, augment=False)
+                logits.append(forward(model, self._input(batch.images)).logit.float().cpu())
+                labels.append(self._label(batch).cpu())
+        logit, label = torch.cat(logits), torch.cat(labels)
         _require_finite(logit, "validation logit", number)
         auc = float(roc_auc_score(label.numpy(), logit.numpy()))
         return binary_cross_entropy_with_logits(logit, label).item(), auc
