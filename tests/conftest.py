@@ -44,30 +44,22 @@ def pfld() -> Path:
 
 
 @pytest.fixture(scope="session")
-def ran(tmp_path_factory) -> Path:
+def ran(tmp_path_factory, testrun_uid) -> Path:
     """A copy of the repository, with tiny settings and the messy dataset beside the demo, after `dvc repro`.
 
     All workers share it: what changes something works on a copy.
     """
-    made = tmp_path_factory.getbasetemp().parent / f"{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}.ran"
+    from tests.helpers.pipeline import run, run_pipeline
+
+    made = tmp_path_factory.getbasetemp().parent / f"{testrun_uid}.ran"
     with FileLock(made.with_suffix(".lock")):
         if not made.exists():
-            made.write_text(str(_run_pipeline(tmp_path_factory.mktemp("pipeline"))))
+            folder = run_pipeline(tmp_path_factory.mktemp("pipeline"))
+            run(folder, "git", "add", "-A")
+            run(folder, "git", "commit", "-qm", "ran")
+            run(folder, "python", "-m", "compileall", "-q", "stages")  # nothing is written there while it is copied
+            made.write_text(str(folder))
     return Path(made.read_text())
-
-
-def _run_pipeline(folder: Path) -> Path:
-    from tests.helpers.pipeline import clone, run
-
-    clone(folder)
-    run(folder, "git", "init", "-q")
-    run(folder, "git", "add", "-A")
-    run(folder, "git", "commit", "-qm", "start")
-    run(folder, "dvc", "repro")
-    run(folder, "git", "add", "-A")
-    run(folder, "git", "commit", "-qm", "ran")
-    run(folder, "python", "-m", "compileall", "-q", "stages")  # nothing is written there later, while it is copied
-    return folder
 
 
 @pytest.fixture(scope="session")

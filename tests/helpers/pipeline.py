@@ -112,6 +112,16 @@ def clone(to: Path) -> Path:
     return to
 
 
+def run_pipeline(folder: Path, workers: int = 2) -> Path:
+    """A :func:`clone` as a repository of its own, after `dvc repro`."""
+    clone(folder)
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "start")
+    run(folder, "dvc", "repro", workers=workers)
+    return folder
+
+
 def read_json(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 

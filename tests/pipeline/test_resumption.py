@@ -53,16 +53,16 @@ def test_new_changed_and_removed_videos_are_noticed_and_the_others_left_alone(ra
     of_messy = {f"{stage}@messy" for stage in per_dataset}
     assert instances_run(out) == of_messy | {"index_videos@demo", "crop_photos", "evaluate"}
     after = _index_rows(folder)
-    assert set(after) - set(before) == {f"new {n}.mp4" for n in range(3)} and set(before) - set(after) == {
-        "two people.mp4"
-    }
+    added, removed = {f"new {n}.mp4" for n in range(3)}, {"two people.mp4"}
+    changed = added | removed | {"short.mp4"}
+    assert set(after) - set(before) == added and set(before) - set(after) == removed
     assert [name for name in before.keys() & after.keys() if before[name] != after[name]] == ["short.mp4"]
     # Of 14 videos, 3 are new and 1 has changed.
     assert "10 of 14 videos are done already" in out
-    changed = {"short.mp4", "two people.mp4", *(f"new {n}.mp4" for n in range(3))}
     for kind, suffix in (("frames", ".parquet"), ("faces", ".npy")):
         old, new = files_below(ran / f"data/{kind}/messy"), files_below(folder / f"data/{kind}/messy")
-        assert f"two people.mp4{suffix}" not in new and f"new 1.mp4{suffix}" in new
+        assert set(new) - set(old) == {f"{name}{suffix}" for name in added}
+        assert set(old) - set(new) == {f"{name}{suffix}" for name in removed}
         others = set(old) - {f"{name}{suffix}" for name in changed} - {"videos.parquet", "faces.parquet"}
         assert others and all(new[name] == old[name] for name in others)
     assert len(pq.read_table(folder / "data/frames/messy/short.mp4.parquet")) == 8
