@@ -155,7 +155,7 @@ def bench_embedding(faces: np.ndarray) -> None:
     from stages.lib.backbone.settings import BackboneSettings
 
     def of(name: str, size: int, boundary: bool) -> float:
-        settings = BackboneSettings(name=name, weights="none", input_size=size)
+        settings = BackboneSettings(name=name, weights="none", normalization="weights", input_size=size)
         model = build_backbone(settings, boundary)[0].eval()
         return 1000 * seconds(lambda: embed(model, faces, size, "cpu")) / len(faces)
 

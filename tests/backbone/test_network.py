@@ -111,7 +111,7 @@ def test_a_local_backbone_of_this_project_keeps_its_origin(tmp_path):
     assert build_backbone(backbone_settings(weights=str(path)))[1].origin == origin
 
 
-def test_hub_weights_bring_timms_normalisation_source_and_licence(monkeypatch):
+def test_hub_weights_bring_source_licence_and_unless_told_otherwise_normalisation(monkeypatch):
     offline = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **more: offline(name, **more))
     _, architecture = build_backbone(backbone_settings(weights="hub", name="resnet10t"))
@@ -119,6 +119,9 @@ def test_hub_weights_bring_timms_normalisation_source_and_licence(monkeypatch):
     assert architecture.origin.licence == "apache-2.0"
     assert architecture.origin.mean == (0.485, 0.456, 0.406)
     assert architecture.origin.std == (0.229, 0.224, 0.225)
+    model, papers = build_backbone(backbone_settings(weights="hub", name="resnet10t", normalization="half"))
+    assert papers.origin == dataclasses.replace(architecture.origin, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    assert not hasattr(model, "input_scale")
 
 
 def test_bad_weights_are_named(tmp_path):

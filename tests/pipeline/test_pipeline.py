@@ -113,16 +113,14 @@ def test_a_short_video_gives_no_frame_twice(ran):
     assert frames == list(range(6))
 
 
-def test_a_second_repro_looks_at_the_videos_and_runs_nothing_else(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_a_second_repro_looks_at_the_videos_and_runs_nothing_else(folder):
     assert stages_run(run(folder, "dvc", "repro").stdout) == {"index_videos", "crop_photos"}
     assert run(folder, "git", "status", "--short", "dvc.lock", "metrics").stdout == ""
     status = run(folder, "dvc", "status").stdout
     assert status.count("always changed") == 3 and "changed deps" not in status and "changed outs" not in status
 
 
-def test_a_fusion_experiment_runs_only_what_depends_on_it(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_a_fusion_experiment_runs_only_what_depends_on_it(folder):
     out = run(folder, "dvc", "exp", "run", "-S", "fusion=sub3").stdout
     ran_stages = stages_run(out)
     always = {"index_videos", "crop_photos"}
@@ -150,8 +148,7 @@ def _typical_and_combined(params) -> None:
     params["scoring"].update(side="typical", evidence=["pairs", "classifier"])
 
 
-def test_scores_are_combined_without_fitting_anything_again(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_scores_are_combined_without_fitting_anything_again(folder):
     change_params(folder, _typical_and_combined)
     ran_stages = stages_run(run(folder, "dvc", "repro").stdout)
     assert ran_stages == {"index_videos", "crop_photos", "score_videos", "calibrate", "evaluate"}
@@ -170,8 +167,7 @@ def test_scores_are_combined_without_fitting_anything_again(ran, tmp_path):
     assert read_json(folder / "models/calibration.json")["validation"]["scores"] == sorted(reals["anomaly_score"])
 
 
-def test_too_few_real_videos_to_combine_by_are_a_reason_not_an_error(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_too_few_real_videos_to_combine_by_are_a_reason_not_an_error(folder):
     change_params(folder, _typical_and_combined)
     models = load_anomaly_models(folder / "models/anomaly_model.skops")
     none = AnomalyModels(models.pairs, models.frames, make_reference({}))
@@ -186,8 +182,7 @@ def test_too_few_real_videos_to_combine_by_are_a_reason_not_an_error(ran, tmp_pa
     assert set(read_json(folder / "metrics/baselines.json")["pairs"]["demo"]) == METHODS | {"all"}
 
 
-def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(folder, ran):
     command = ("python", "-m", "stages.paper_tables", "--only", "baseline", "-S", "anomaly_model.kind=ocsvm")
     said = run(folder, *command).stdout
     assert said.count("== dvc exp run") == 1  # one run holds all three detectors
@@ -205,8 +200,7 @@ def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(ran
     assert run_again <= {"stages.index_videos", "stages.crop_photos", "stages.evaluate"}
 
 
-def test_what_a_score_is_made_of_is_chosen_by_one_command(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_what_a_score_is_made_of_is_chosen_by_one_command(folder, ran):
     said = run(folder, "python", "-m", "stages.paper_tables", "--choose", "abs", "sub").stdout
     assert said.count("== dvc exp run") == 2  # all else is taken from one run of each fusion
     page = (folder / "metrics/choice.md").read_text(encoding="utf-8")
@@ -216,8 +210,7 @@ def test_what_a_score_is_made_of_is_chosen_by_one_command(ran, tmp_path):
     assert (folder / "params.yaml").read_bytes() == (ran / "params.yaml").read_bytes()
 
 
-def test_people_can_be_cross_validated(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_people_can_be_cross_validated(folder):
     folds = ("-S", "cross_validation.folds=2", "-S", "cross_validation.fold=1")
     out = run(folder, "dvc", "exp", "run", *folds).stdout
     ran_stages = stages_run(out)
@@ -233,8 +226,7 @@ def test_people_can_be_cross_validated(ran, tmp_path):
     )
 
 
-def test_a_killed_training_goes_on_where_it_was(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_a_killed_training_goes_on_where_it_was(folder):
     change_params(folder, lambda params: params["train"].update(epochs=40))
     command = [
         str(BIN / "python"),
@@ -260,8 +252,7 @@ def test_a_killed_training_goes_on_where_it_was(ran, tmp_path):
     assert len(history) == 1 + 40
 
 
-def test_a_misspelt_fusion_stops_with_one_message_and_changes_nothing(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_a_misspelt_fusion_stops_with_one_message_and_changes_nothing(folder, ran):
     done = run(folder, "dvc", "exp", "run", "-S", "fusion=sub33", check=False)
     text = done.stdout + done.stderr
     assert done.returncode != 0 and text.count("found 'sub33', expected 'abs', 'sub'") == 1 and "Traceback" not in text

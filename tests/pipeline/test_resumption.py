@@ -16,8 +16,7 @@ from tests.helpers.pipeline import BIN, change_params, files_below, instances_ru
 from tests.helpers.videos import face_frames, write_video
 
 
-def test_an_added_dataset_runs_only_its_own_branch(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_an_added_dataset_runs_only_its_own_branch(folder, ran, tmp_path):
     video = write_video(tmp_path / "video.mp4", face_frames(10))
     trees.dfdc_preview(
         folder / "inputs/preview",
@@ -39,8 +38,7 @@ def _index_rows(folder: Path) -> dict[str, str]:
     return {row["video_id"]: row["fingerprint"] for row in rows}
 
 
-def test_new_changed_and_removed_videos_are_noticed_and_the_others_left_alone(ran, tmp_path):
-    folder = shutil.copytree(ran, tmp_path / "copy", symlinks=True)
+def test_new_changed_and_removed_videos_are_noticed_and_the_others_left_alone(folder, ran):
     root, before = folder / "inputs/messy", _index_rows(ran)
     for n in range(3):
         write_video(root / f"new {n}.mp4", face_frames(20 + n))

@@ -160,6 +160,7 @@ def test_the_paper_preset_is_section_4_1(tmp_path):
     apply_presets([ROOT / "presets/paper.yaml"], path)
     p = load_params(path)
     assert (p.backbone.name, p.backbone.weights, p.backbone.input_size) == ("efficientnet_b4", "hub", 224)
+    assert p.backbone.normalization == "half"
     assert (p.train.epochs, p.train.batch_size, p.train.learning_rate) == (100, 32, 0.001)
     assert (p.anomaly_model.kind, p.anomaly_model.components, p.anomaly_model.covariance) == ("gmm", 3, "full")
     assert p.train.sam_rho > 0

@@ -150,6 +150,8 @@ def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[
     elif settings.weights not in ("none", "hub"):
         state, origin = _read_file(Path(settings.weights), settings.name)
         _adopt(model, state, settings.weights)
+    if settings.normalization == "half":
+        origin = replace(origin, mean=HALF, std=HALF)
     set_normalization(model, origin)
     size = settings.input_size
     if boundary and size % BOUNDARY_STRIDE:

@@ -13,7 +13,11 @@ class BackboneSettings(Settings):
     )
     weights: Text = Field(
         description="`none` (from scratch), a package's ImageNet weights by its name (below), `hub` (timm's "
-        "pretrained) or a local `.safetensors` or `.pth` file; each brings its own normalisation of the input"
+        "pretrained) or a local `.safetensors` or `.pth` file"
+    )
+    normalization: Literal["weights", "half"] = Field(
+        description="of the input: `weights`, as they were trained with, or `half`, mean 0.5 and deviation 0.5 for any "
+        "weights (the paper's)"
     )
     input_size: Annotated[int, Field(ge=32, le=1024)] = Field(description="px; crops are resized to it")
 

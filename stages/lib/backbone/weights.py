@@ -14,7 +14,7 @@ HALF = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where weights come from, and the input that they were made for.
+    """Where weights come from, and the input that they take.
 
     ``mean``, ``std``: by channel (red, green, blue) of pixels from 0 to 1, the paper's (section 4.1) unless told
     otherwise; ``source``: a URL or a file's name; both texts are empty for weights from scratch.
