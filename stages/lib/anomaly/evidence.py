@@ -150,7 +150,7 @@ def combined_score(evidence: np.ndarray, reference: Reference, settings: Scoring
     """The anomaly score of evidence (…, 4) by ``scoring``: (…). The density by itself, as the paper has it, or the
     :func:`deviate` of what ``scoring.evidence`` names.
     """
-    if settings.side == "upper" and settings.evidence == ["pairs"]:
+    if settings.side == "upper" and settings.only_pairs:
         result: np.ndarray = evidence[..., 0]
         return result
     return deviate(evidence, reference, settings)

@@ -66,12 +66,11 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
         f"Of real videos like those, {as_high} would be expected to score as high; more cannot be known from "
         f"{len(reals)}."
     )
-    combined = calibration.scoring.evidence != ["pairs"]
     if verdict.decision == ANOMALOUS:
         headline = (
-            "Anomalous: its faces, with how they differ from frame to frame, are unlike those of real videos."
-            if combined
-            else "Anomalous: its frames differ from each other otherwise than those of real videos do."
+            "Anomalous: its frames differ from each other otherwise than those of real videos do."
+            if calibration.scoring.only_pairs
+            else "Anomalous: its faces, with how they differ from frame to frame, are unlike those of real videos."
         )
         end = (
             f"That is above the threshold for a false-alarm rate of {rate:.1%}: a reason to look closer, not proof "
@@ -79,9 +78,9 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
         )
     else:
         headline = (
-            "Not anomalous: its faces, with how they differ from frame to frame, are like those of real videos."
-            if combined
-            else "Not anomalous: its frames differ from each other as those of real videos do."
+            "Not anomalous: its frames differ from each other as those of real videos do."
+            if calibration.scoring.only_pairs
+            else "Not anomalous: its faces, with how they differ from frame to frame, are like those of real videos."
         )
         end = (
             f"That is not above the threshold for a false-alarm rate of {rate:.1%}. It is not proof that the video "
@@ -124,7 +123,7 @@ def limits(calibration: Calibration) -> list[str]:
     """What a verdict can't say, in sentences, for everybody who reads one (section 5 of the paper)."""
     trained, people = calibration.trained_on, calibration.trained_on.people
     who = f" of {people} people" if people else ""
-    unusual = "faces and the differences" if calibration.scoring.evidence != ["pairs"] else "differences"
+    unusual = "differences" if calibration.scoring.only_pairs else "faces and the differences"
     sentences = [
         f"A score is not proof. It says how unusual the {unusual} between the frames are beside those of the real "
         "videos above. Look at the pictures, and at where the video comes from.",
