@@ -2,7 +2,7 @@
 
 import os
 
-# SciPy reads this when it is first imported; without it scikit-learn cannot fit on a GPU (stages/lib/anomaly.py).
+# SciPy reads this when it is first imported; without it scikit-learn cannot fit on a GPU (lib/anomaly/fitting.py).
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 # OpenCV and FFmpeg read these when they are first used. A video that they can't read is recorded with its reason.

@@ -14,7 +14,7 @@ from stages.lib.backbone.checkpoint import load_backbone
 from stages.lib.backbone.network import boundary_cells, embed
 from stages.lib.datasets.folds import read_index
 from stages.lib.files import faces_file
-from stages.lib.fingerprint import fingerprint
+from stages.lib.fingerprint import sha256
 from stages.lib.ledger import Ledger, recipe
 from stages.lib.records import Video
 from stages.lib.runtime import keep_freed_memory, pick_device, progress
@@ -44,10 +44,10 @@ def main() -> None:
     faces = read_table(paths.faces / FACES_TABLE, FACES, columns)
     faces = faces.filter(pc.is_valid(faces["face_row"])).sort_by([("video_id", "ascending"), ("face_row", "ascending")])
     videos = [
-        Video(video_id, fingerprint(faces_file(paths.faces, video_id)))
+        Video(video_id, sha256(faces_file(paths.faces, video_id)))
         for video_id in pc.unique(faces["video_id"]).to_pylist()
     ]
-    with Ledger(paths.ledger, recipe("stages/embed_faces.py", fingerprint(paths.backbone))) as ledger:
+    with Ledger(paths.ledger, recipe("stages/embed_faces.py", sha256(paths.backbone))) as ledger:
         embedded = list(ledger.resume(videos, partial(_embed, paths.faces, model, architecture.input_size, device)))
     rows = faces.drop_columns(["appearance"]).to_pandas()
     listed = read_index(paths.index, params.cross_validation, paths.dataset == params.train_dataset)

@@ -67,7 +67,8 @@ def _protocol(params: Params) -> dict[str, Any]:
         "backbone": params.backbone.name,
         "face_detector": f"{FACE_DETECTORS[params.faces.detector].description}, {FACE_SELECTION[params.faces.select]}",
         "landmarks": Path(params.faces.landmarks).name,
-        "aggregation": "mean over a video's frames (single_frame, classifier) or pairs (all others)",
+        "aggregation": "mean over a video's frames (single_frame, classifier) or pairs (all others), of scores or the "
+        "evidence that makes one",
         "intervals": f"95 %, bootstrap over people, {N_RESAMPLES} resamples",
         "packages": package_versions(),
     }

@@ -111,6 +111,9 @@ def _trained(params: Params, fusion: str) -> Training:
 def _choose(arguments: argparse.Namespace, params: Params) -> None:
     """Choose what the score is made of; write metrics/choice.md. An experiment for each seed and fusion."""
     seeds, fusions = arguments.seeds or [params.seed], arguments.choose or [params.fusion]
+    for key, option in (("seed", "--seeds"), ("fusion", "--choose")):
+        if any(override.startswith(f"{key}=") for override in arguments.set_param):
+            raise InputError(f"with --choose, -S {key}=… would change nothing; give it by {option}")
     runs = []
     with _left_as_it_was():
         for seed in seeds:

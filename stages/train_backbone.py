@@ -23,8 +23,10 @@ from stages.params import Params, load_params
 
 
 def _key(fakes: Path, params: Params) -> str:
-    """Hash of all that a checkpoint belongs to: settings, fakes, code and PyTorch."""
-    made_with = recipe("stages/train_backbone.py", params.seed, params.backbone, params.train, torch.__version__)
+    """Hash of all that a checkpoint belongs to: settings, weights, fakes, code and PyTorch."""
+    weights = fingerprint(Path(params.backbone.weights))  # where they are a file
+    settings = (params.seed, params.backbone, params.train)
+    made_with = recipe("stages/train_backbone.py", *settings, weights, torch.__version__)
     digest = hashlib.blake2b(made_with.encode(), digest_size=16)
     for path in sorted(fakes.rglob("*")):
         if path.is_file():

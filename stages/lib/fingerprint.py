@@ -1,4 +1,4 @@
-"""Noticing that a video has changed without reading all of it."""
+"""Noticing that a file has changed: a video without reading all of it, anything else by its SHA-256."""
 
 import hashlib
 from pathlib import Path
@@ -28,6 +28,12 @@ def fingerprint(path: Path) -> str:
             stream.seek(start)
             digest.update(stream.read(_BLOCK))
     return digest.hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256, as ``sha256sum`` prints it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def state(path: Path) -> str:

@@ -129,7 +129,7 @@ SCORES = _schema(
 )
 
 
-# What a video's scores are the means of: one row per pair that scores it, one per face. A pair's anomaly_score is null
+# What a video is scored by: one row per pair that scores it, one per face. A pair's anomaly_score is null
 # where there are too few real videos to hold it against.
 PAIR_SCORES = _schema(
     video_id=pa.string(),

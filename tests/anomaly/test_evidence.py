@@ -92,6 +92,13 @@ def test_evidence_that_is_missing_stays_so():
     np.testing.assert_array_equal(np.isnan(reference.deviations(np.array([2.0, 2.0, np.nan]))), [False, False, True])
 
 
+def test_a_real_without_evidence_that_others_have_is_not_held_against_anything():
+    rows = {"a": [1.0, 2.0, np.nan, 0.1], "b": [2.0, 3.0, np.nan, np.nan], "c": [3.0, 5.0, np.nan, 0.2]}
+    reference = make_reference({name: np.array(row) for name, row in rows.items()})
+    assert reference.video_ids == ("a", "c")
+    np.testing.assert_array_equal(reference.evidence, [rows["a"], rows["c"]])
+
+
 def test_a_video_of_the_reference_is_judged_without_itself():
     reals = _reals(5)
     others = np.delete(reals.evidence, 2, axis=0)

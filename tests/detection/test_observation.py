@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.calibration.bundle import sha256
 from stages.lib.detection.observation import Note, NoteCode, Observation, observe
+from stages.lib.fingerprint import sha256
 from stages.lib.reasons import VideoReject
 from tests.helpers.verdicts import calibration_of
 from tests.helpers.videos import face_frames, portrait, write_video

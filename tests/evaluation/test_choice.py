@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from stages.lib.anomaly.evidence import combined_score, make_reference
+from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import (
     CHOSEN,
     WITHOUT_PAIRS,
@@ -20,6 +21,7 @@ from stages.lib.evaluation.choice import (
 from stages.lib.records import FAKE, REAL
 
 CLASSIFIER, DRIFT = Candidate(("classifier",)), Candidate(("drift",))
+PAIRS_ALONE = Candidate(("pairs",), "typical", "sub")
 PAIRS = Candidate(("pairs", "classifier"), "typical", "sub")
 
 
@@ -129,9 +131,18 @@ def test_without_pairs_the_rest_of_the_choice_is_reported():
     assert (mean_auc(scores, CHOSEN), mean_auc(scores, WITHOUT_PAIRS)) == (1.0, 0.5)
 
 
+def test_pairs_alone_have_no_score_without_pairs():
+    videos = _videos()
+    good, none = _scores(videos, videos["label"] == FAKE), pd.Series(0.0, videos["video_id"])
+    runs = [_training(videos, {PAIRS_ALONE: good, CLASSIFIER: none})]
+    choice = choose(runs, 0)
+    assert choice.best == (PAIRS_ALONE, PAIRS_ALONE) and choice.scores[0][WITHOUT_PAIRS].isna().all()
+    assert "| chosen less chosen without pairs | – | – |" in choice_page(choice, runs, 0, "")
+
+
 def test_a_half_without_fakes_is_named():
     videos = _videos().query("label == 'real'")
-    with pytest.raises(ValueError, match="half 0 of the test people has no real or no fake video"):
+    with pytest.raises(InputError, match="half 0 of the test people has no real or no fake video with a score; add"):
         choose([_training(videos, {CLASSIFIER: pd.Series(0.0, videos["video_id"])})], 0)
 
 

@@ -1,14 +1,16 @@
 """The comparison tables: what they say of known results, and that their experiments are valid."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+from dvc.utils.hydra import apply_overrides
 
+from stages.lib.backbone.weights import PACKAGES
 from stages.lib.evaluation.detectors import CLASSIFIER, DIFFFAKE
 from stages.lib.evaluation.metrics import ALL
 from stages.lib.evaluation.tables import TABLES, Row, Table, render
-from stages.params import load_params
+from stages.params import apply_presets, load_params
 
 ROOT = Path(__file__).parents[2]
 ROWS = [(name, row) for name, table in TABLES.items() for row in table.rows]
@@ -38,21 +40,15 @@ def test_a_failed_experiment_is_marked_not_averaged_away():
     assert "| a | 70.0 (–) failed | 50.0 (–) failed |" in text
 
 
-@pytest.mark.parametrize(("name", "row"), ROWS, ids=[f"{name}-{row.label}" for name, row in ROWS])
-def test_every_experiment_of_the_grid_has_valid_params(tmp_path, name, row):
-    yaml = YAML(typ="safe")
-    content = yaml.load(ROOT / "params.yaml")
-    for override in row.overrides:
-        key, _, value = override.partition("=")
-        section = content
-        *parents, leaf = key.split(".")
-        for parent in parents:
-            section = section[parent]
-        assert leaf in section
-        section[leaf] = yaml.load(value)
-    with (tmp_path / "params.yaml").open("w") as stream:
-        yaml.dump(content, stream)
-    load_params(tmp_path / "params.yaml")
+@pytest.mark.parametrize("preset", ["", "paper"])
+@pytest.mark.parametrize("row", [row for _, row in ROWS], ids=[f"{name}-{row.label}" for name, row in ROWS])
+def test_every_experiment_of_the_grid_has_valid_params(tmp_path, row, preset):
+    path = Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml"))
+    if preset:
+        apply_presets([ROOT / f"presets/{preset}.yaml"], path)
+    apply_overrides(path, row.overrides)  # as `dvc exp run -S` does
+    backbone = load_params(path).backbone
+    assert backbone.weights not in PACKAGES or PACKAGES[backbone.weights].network == backbone.name
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -1,6 +1,8 @@
 """Fingerprints: what they notice."""
 
-from stages.lib.fingerprint import MISSING, fingerprint, state
+import hashlib
+
+from stages.lib.fingerprint import MISSING, fingerprint, sha256, state
 
 
 def test_fingerprint_notices_size_and_each_block(tmp_path):
@@ -14,6 +16,13 @@ def test_fingerprint_notices_size_and_each_block(tmp_path):
     path.write_bytes(data + b"x")
     seen.add(fingerprint(path))
     assert len(seen) == 5
+
+
+def test_sha256_is_that_of_all_bytes(tmp_path):
+    data = bytearray(range(256)) * 4096
+    data[300_000] ^= 1  # between the blocks that a fingerprint reads
+    (tmp_path / "faces.npy").write_bytes(data)
+    assert sha256(tmp_path / "faces.npy") == hashlib.sha256(data).hexdigest()
 
 
 def test_a_folder_of_frames_has_a_fingerprint_that_notices_a_frame(tmp_path):

@@ -7,11 +7,12 @@ import numpy as np
 
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.scoring import VideoScore, score_video
-from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, Calibration, Reals, TrainedOn, sha256
+from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, Calibration, Reals, TrainedOn
 from stages.lib.detection.observation import Observation
 from stages.lib.detection.verdict import Verdict, decide
 from stages.lib.faces.video_faces import Face
 from stages.lib.files import write_json
+from stages.lib.fingerprint import sha256
 from stages.lib.frames.extraction import ExtractedVideo
 from stages.lib.images import encode_jpeg
 from stages.lib.reasons import FrameReject, VideoReject

@@ -16,6 +16,9 @@ from scipy.stats import hmean, norm, t
 
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_anomaly_models
+from stages.lib.calibration.bundle import load_calibration
+from stages.lib.detection.detector import Detector
+from stages.lib.detection.observation import observe
 from tests.helpers.pipeline import BIN, NAMES, change_params, read_json, run, run_pipeline, run_stage, stages_run
 
 EVIDENCE = {"pairs", "typicality", "drift"}  # detectors that the scores are made of; there is no boundary map
@@ -165,6 +168,10 @@ def test_scores_are_combined_without_fitting_anything_again(folder):
     assert reals["anomaly_score"].iloc[0] == pytest.approx(norm.isf(hmean(tails * [2, 1])))
     assert reals["typicality"].iloc[0] == pytest.approx(abs(deviations[0]))
     assert read_json(folder / "models/calibration.json")["validation"]["scores"] == sorted(reals["anomaly_score"])
+    detector = Detector(folder / "models", load_calibration(folder / "models"))
+    name, row = next(videos.query("label == 'fake' and n_pairs > 0").iterrows())
+    verdict = detector.judge(observe(name, folder / "data/demo" / name, detector.calibration), 0.05)
+    assert verdict.anomaly_score == row["anomaly_score"]
 
 
 def test_too_few_real_videos_to_combine_by_are_a_reason_not_an_error(folder):
@@ -201,7 +208,10 @@ def test_the_papers_tables_run_as_experiments_and_leave_everything_as_it_was(fol
 
 
 def test_what_a_score_is_made_of_is_chosen_by_one_command(folder, ran):
-    said = run(folder, "python", "-m", "stages.paper_tables", "--choose", "abs", "sub").stdout
+    choose = ("python", "-m", "stages.paper_tables", "--choose")
+    refused = run(folder, *choose, "-S", "seed=1", check=False)
+    assert refused.returncode == 1 and "-S seed=… would change nothing; give it by --seeds" in refused.stderr
+    said = run(folder, *choose, "abs", "sub").stdout
     assert said.count("== dvc exp run") == 2  # all else is taken from one run of each fusion
     page = (folder / "metrics/choice.md").read_text(encoding="utf-8")
     for row in ("| drift |", "| pairs (abs, typical) + classifier |", "| pairs (sub, upper) |", "| chosen |"):

@@ -11,6 +11,7 @@ from stages.lib.pseudo_fakes.making import (
     Source,
     choose_donor,
     forge_run,
+    make_source,
     synthesize_bank,
     training_photos,
     training_videos,
@@ -80,6 +81,19 @@ def test_a_video_of_nobody_named_is_of_a_person_of_its_own(videos):
 
 def test_landmarks_are_those_of_the_rows_of_the_array(videos):
     np.testing.assert_allclose(videos[0].landmarks, [LANDMARKS, LANDMARKS + 1, LANDMARKS + 2], atol=1e-4)
+
+
+def test_a_source_is_made_from_all_of_its_faces_and_its_landmarks(videos):
+    own, faces = videos[0], np.load(videos[0].faces)
+
+    def made_from(landmarks: np.ndarray) -> str:
+        return make_source(own.video_id, own.split, True, own.people, own.faces, landmarks).made_from
+
+    assert made_from(own.landmarks) == own.made_from
+    seen = {own.made_from, made_from(own.landmarks + 1)}
+    faces.ravel()[faces.size // 3] ^= 1
+    np.save(own.faces, faces)
+    assert len(seen | {made_from(own.landmarks)}) == 3
 
 
 def test_a_split_without_a_face_is_an_error(tmp_path):

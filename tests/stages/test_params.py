@@ -155,6 +155,14 @@ def test_the_people_preset_is_the_demos_method_on_other_data_and_for_longer():
         assert {(name, key) for key in differ} <= longer
 
 
+def test_the_paper_preset_sets_every_key_of_the_method():
+    preset = YAML(typ="safe").load(ROOT / "presets/paper.yaml")
+    sections = ("frames", "faces", "synthesis", "backbone", "train", "pairs", "anomaly_model", "scoring")
+    shipped = load_params(ROOT / "params.yaml").model_dump()
+    assert {name: set(preset[name]) for name in sections} == {name: set(shipped[name]) for name in sections}
+    assert set(preset) == {*sections, "fusion", "photos"}
+
+
 def test_the_paper_preset_is_section_4_1(tmp_path):
     path = _write(tmp_path)
     apply_presets([ROOT / "presets/paper.yaml"], path)

@@ -5,7 +5,7 @@ classifier's logit, the boundary map's, and how little the video's frames drift 
 anomalous. A video's evidence is the mean over its pairs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,10 +130,16 @@ class Reference:
 
 
 def make_reference(evidence: Mapping[str, np.ndarray]) -> Reference:
-    """The reference of real videos: {video_id: its evidence (4,)}."""
-    video_ids = sorted(evidence)
-    rows: Sequence[np.ndarray] = [evidence[video_id] for video_id in video_ids]
-    return Reference(tuple(video_ids), np.array(rows, np.float64).reshape(-1, len(EVIDENCE)))
+    """The reference of real videos: {video_id: its evidence (4,)}.
+
+    A video without some evidence that others have (drift, where its times are unknown) is left out: nothing could be
+    held against it there.
+    """
+    video_ids = np.array(sorted(evidence), dtype=str)
+    rows = np.array([evidence[video_id] for video_id in video_ids], np.float64).reshape(-1, len(EVIDENCE))
+    known = ~np.isnan(rows)
+    whole = (known | ~known.any(axis=0)).all(axis=1)
+    return Reference(tuple(video_ids[whole].tolist()), rows[whole])
 
 
 def typicality(evidence: np.ndarray, reference: Reference) -> np.ndarray:
@@ -146,11 +152,16 @@ def typicality(evidence: np.ndarray, reference: Reference) -> np.ndarray:
     return result
 
 
+def only_pairs(settings: ScoringSettings) -> bool:
+    """Whether the score is made of the density of pairs by itself."""
+    return settings.evidence == ["pairs"]
+
+
 def combined_score(evidence: np.ndarray, reference: Reference, settings: ScoringSettings) -> np.ndarray:
     """The anomaly score of evidence (…, 4) by ``scoring``: (…). The density by itself, as the paper has it, or the
     :func:`deviate` of what ``scoring.evidence`` names.
     """
-    if settings.side == "upper" and settings.only_pairs:
+    if settings.side == "upper" and only_pairs(settings):
         result: np.ndarray = evidence[..., 0]
         return result
     return deviate(evidence, reference, settings)

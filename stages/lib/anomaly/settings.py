@@ -48,8 +48,3 @@ class ScoringSettings(Settings):
         description="what the score is made of: the density of `pairs` (alone: the paper's), the `classifier`'s logit, "
         "the `boundary` map, the `drift` of a face's colours; several are combined beside those of real videos",
     )
-
-    @property
-    def only_pairs(self) -> bool:
-        """Whether the score is the density of pairs by itself."""
-        return self.evidence == ["pairs"]

@@ -5,7 +5,6 @@ No threshold is stored: it is derived from the scores, for whatever rate is aske
 (:mod:`stages.lib.calibration.thresholds`).
 """
 
-import hashlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from pydantic import Field, FiniteFloat, ValidationError
 from stages.lib.anomaly.settings import ScoringSettings
 from stages.lib.errors import InputError
 from stages.lib.faces.settings import BUILT_IN_LANDMARKS, FaceSettings
+from stages.lib.fingerprint import sha256
 from stages.lib.frames.settings import FrameSettings
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.pairs.settings import PairSettings
@@ -80,12 +80,6 @@ def read_calibration(path: Path) -> Calibration:
         raise InputError(
             f"{path}: not a whole calibration of this version ({where}: {first['msg']}); run `dvc repro calibrate`"
         ) from error
-
-
-def sha256(path: Path) -> str:
-    """A file's SHA-256, as ``sha256sum`` prints it."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def model_files(folder: Path, landmarks: str) -> dict[str, str]:

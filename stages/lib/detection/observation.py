@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.lib.calibration.bundle import Calibration, sha256
+from stages.lib.calibration.bundle import Calibration
 from stages.lib.faces.detector import FACE_DETECTORS, FaceDetector
 from stages.lib.faces.tracking import follow_person, head_colours
 from stages.lib.faces.video_faces import Face, FrameSource, crop_video
+from stages.lib.fingerprint import sha256
 from stages.lib.frames.extraction import ExtractedVideo, extract_frames
 from stages.lib.frames.storage import decompressed
 from stages.lib.images import encode_jpeg

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from stages.lib.anomaly.evidence import only_pairs
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.observation import Note, NoteCode
@@ -69,7 +70,7 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
     if verdict.decision == ANOMALOUS:
         headline = (
             "Anomalous: its frames differ from each other otherwise than those of real videos do."
-            if calibration.scoring.only_pairs
+            if only_pairs(calibration.scoring)
             else "Anomalous: its faces, with how they differ from frame to frame, are unlike those of real videos."
         )
         end = (
@@ -79,7 +80,7 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
     else:
         headline = (
             "Not anomalous: its frames differ from each other as those of real videos do."
-            if calibration.scoring.only_pairs
+            if only_pairs(calibration.scoring)
             else "Not anomalous: its faces, with how they differ from frame to frame, are like those of real videos."
         )
         end = (
@@ -123,7 +124,7 @@ def limits(calibration: Calibration) -> list[str]:
     """What a verdict can't say, in sentences, for everybody who reads one (section 5 of the paper)."""
     trained, people = calibration.trained_on, calibration.trained_on.people
     who = f" of {people} people" if people else ""
-    unusual = "differences" if calibration.scoring.only_pairs else "faces and the differences"
+    unusual = "differences" if only_pairs(calibration.scoring) else "faces and the differences"
     sentences = [
         f"A score is not proof. It says how unusual the {unusual} between the frames are beside those of the real "
         "videos above. Look at the pictures, and at where the video comes from.",

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 
 from stages.lib.anomaly.evidence import Reference, deviate
 from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
+from stages.lib.errors import InputError
 from stages.lib.evaluation.alarms import cross_fitted_alarms
 from stages.lib.evaluation.families import auc_difference
 from stages.lib.evaluation.intervals import difference_interval
@@ -119,8 +120,8 @@ class Choice:
     """What was chosen on each half, and how it does on the other.
 
     ``best``: by half, what is best on it. ``scores``: of each training, the test videos with the columns ``chosen``
-    (each video by what was chosen on the other half), the same ``chosen without pairs``, ``classifier`` and
-    ``single_frame``.
+    (each video by what was chosen on the other half), the same ``chosen without pairs`` (NaN where that leaves
+    nothing), ``classifier`` and ``single_frame``.
     """
 
     best: tuple[Candidate, Candidate]
@@ -130,7 +131,7 @@ class Choice:
 def choose(runs: Sequence[Training], seed: int) -> Choice:
     """Choose on each half by the mean over trainings of :func:`mean_auc`.
 
-    Raises ValueError where a half lacks reals or fakes.
+    Raises :class:`InputError` where a half lacks reals or fakes with a score.
     """
     in_half = halves(runs[0].videos, seed)
     everyone = list(runs[0].scores)
@@ -139,7 +140,10 @@ def choose(runs: Sequence[Training], seed: int) -> Choice:
         figures = {one: np.mean([_on_half(run, in_half, half, one) for run in runs]) for one in everyone}
         figures = {one: value for one, value in figures.items() if not np.isnan(value)}  # no boundary map, say
         if not figures:
-            raise ValueError(f"half {half} of the test people has no real or no fake video")
+            raise InputError(
+                f"half {half} of the test people has no real or no fake video with a score; add some to the training "
+                "dataset's test split, or validation reals (fewer than two give no score)"
+            )
         # Of equals the one that is made of less.
         best.append(max(figures, key=lambda one: (round(figures[one], 6), -len(one.evidence))))
     scores = []
@@ -147,7 +151,8 @@ def choose(runs: Sequence[Training], seed: int) -> Choice:
         videos, found = run.videos, run.scores
         reported = videos[["video_id", "label", "family", "original", "person"]].copy()
         of_chosen = [found[best[1 - half]] for half in (0, 1)]
-        without = [found[best[1 - half].without_pairs or best[1 - half]] for half in (0, 1)]
+        nothing = pd.Series(np.nan, videos["video_id"])
+        without = [found[others] if (others := best[1 - half].without_pairs) else nothing for half in (0, 1)]
         for name, by_half in ((CHOSEN, of_chosen), (WITHOUT_PAIRS, without)):
             columns = [videos["video_id"].map(one) for one in by_half]
             reported[name] = columns[0].where(in_half == 0, columns[1])

@@ -11,8 +11,8 @@ import pandas as pd
 class Detector:
     """A detector: its key in metrics, what people call it, and where its scores stand.
 
-    ``score``: the column of a video's score in the ``SCORES`` table. Where that is the mean over the video's pairs or
-    frames (``part``: pair or frame), their scores stand in the column ``part_score`` of ``PAIR_SCORES`` or
+    ``score``: the column of a video's score in the ``SCORES`` table. Where the video is scored by its pairs or
+    frames (``part``: pair or frame), their own scores stand in the column ``part_score`` of ``PAIR_SCORES`` or
     ``FRAME_SCORES``; else both are empty.
     """
 

@@ -50,7 +50,7 @@ def _labelled(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 @dataclass(frozen=True)
 class EvaluatedDataset:
-    """A dataset's videos with their scores, and what those are the means of.
+    """A dataset's videos with their scores, and what they are scored by.
 
     ``videos``: the ``SCORES`` table, of all splits; ``pair_scores`` and ``frame_scores``: the tables of those names.
     """

@@ -35,6 +35,13 @@ class Table:
     paper: Figures
 
 
+def _schemes(names: str) -> tuple[str, ...]:
+    """Overrides that replace the schemes of params, a list or weights, by a list: a value of the other kind could not
+    be written over it.
+    """
+    return "~synthesis.schemes", f"+synthesis.schemes=[{names}]"
+
+
 TABLES = {
     "fusion": Table(
         "Feature combinations (tables 2 and 4)",
@@ -50,7 +57,11 @@ TABLES = {
         "Backbones (table 8)",
         (
             Row("as set"),
-            *(Row(name, (f"backbone.name={name}",)) for name in ("resnet50", "legacy_xception", "efficientnet_b4")),
+            *(
+                # A package has the weights of one network alone.
+                Row(name, (f"backbone.name={name}", "backbone.weights=hub"))
+                for name in ("resnet50", "legacy_xception", "efficientnet_b4")
+            ),
         ),
         TABLE_8,
     ),
@@ -62,10 +73,11 @@ TABLES = {
     "schemes": Table(
         "Mask schemes and where the blended face comes from",
         (
-            Row("all four, as set"),
-            Row("global alone, self-blended (SBI)", ("synthesis.schemes=[global]", "synthesis.donors=0.0")),
-            Row("local alone", ("synthesis.schemes=[eyes,mouth,jawline]",)),
-            Row("all four, self-blended", ("synthesis.donors=0.0",)),
+            Row("as set"),
+            Row("as set, self-blended", ("synthesis.donors=0.0",)),
+            Row("swap alone", _schemes("swap")),
+            Row("the paper's four, self-blended", (*_schemes("global,eyes,mouth,jawline"), "synthesis.donors=0.0")),
+            Row("global alone, self-blended (SBI)", (*_schemes("global"), "synthesis.donors=0.0")),
         ),
         {},
     ),

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path, bank_file, faces_file
-from stages.lib.fingerprint import fingerprint
+from stages.lib.fingerprint import sha256
 from stages.lib.photos.faces import shard_file
 from stages.lib.pseudo_fakes.augmentation import draw_degradation
 from stages.lib.pseudo_fakes.bank import CHANNELS
@@ -77,7 +77,7 @@ def training_videos(index: pd.DataFrame, faces: Path) -> list[Source]:
             own = table.slice(int(first[video_id]), counts[video_id]).sort_by("face_row")
             file = faces_file(faces, video_id)
             people = np.full(len(own), identity or video_id)
-            videos.append(Source(f"videos/{video_id}", fingerprint(file), split, True, people, file, landmarks_of(own)))
+            videos.append(make_source(f"videos/{video_id}", split, True, people, file, landmarks_of(own)))
     for split in ("train", "val"):
         if not any(video.split == split for video in videos):
             raise InputError(
@@ -85,6 +85,14 @@ def training_videos(index: pd.DataFrame, faces: Path) -> list[Source]:
                 "listed, none with a face); add some to its manifest, or choose another `train_dataset` in params.yaml"
             )
     return videos
+
+
+def make_source(
+    name: str, split: str, is_video: bool, people: np.ndarray, faces: Path, landmarks: np.ndarray
+) -> Source:
+    """A source that is made from its faces and landmarks."""
+    made_from = hashlib.blake2b(sha256(faces).encode() + landmarks.tobytes(), digest_size=16).hexdigest()
+    return Source(name, made_from, split, is_video, people, faces, landmarks)
 
 
 def training_photos(folder: Path) -> list[Source]:
@@ -101,7 +109,7 @@ def training_photos(folder: Path) -> list[Source]:
             file = shard_file(table.parent, shard)
             name = f"photos/{table.parent.name}/{shard}"
             people = np.array([f"{table.parent.name}/{person}" for person in own["person"].to_pylist()])
-            parts.append(Source(name, fingerprint(file), "train", False, people, file, landmarks_of(own)))
+            parts.append(make_source(name, "train", False, people, file, landmarks_of(own)))
     return parts
 
 
@@ -126,7 +134,6 @@ def _with_donors(source: Source, sources: Sequence[Source]) -> Source:
     for one in (source, *donors):
         digest.update(f"{one.video_id}\0{one.made_from}".encode())
         digest.update("\0".join(one.people).encode())
-        digest.update(one.landmarks.tobytes())
     return replace(source, made_from=digest.hexdigest(), donors=donors)
 
 
