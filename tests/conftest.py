@@ -16,11 +16,6 @@ cv2.setNumThreads(1)
 _SHARED = Path(__file__).parents[2] / "shared"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, those of the pipeline that was run: at the end no worker waits for the other's last one."""
-    items.sort(key=lambda item: "ran" not in getattr(item, "fixturenames", ()))
-
-
 @pytest.fixture(scope="session")
 def portrait_landmarks() -> np.ndarray:
     """The hand-placed landmarks of the portrait, float64 (68, 2), in its pixels."""
