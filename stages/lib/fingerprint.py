@@ -1,4 +1,4 @@
-"""Noticing that a file has changed: a video without reading all of it, anything else by its SHA-256."""
+"""Noticing that a file has changed: by all of it, or, of a video, without reading all of it."""
 
 import hashlib
 from pathlib import Path
