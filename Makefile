@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test detect app bench preset tables docs help
+.PHONY: repro test detect app bench preset tables release docs help
 repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yaml (as shipped: the demo)
 	python -m stages.params
 	dvc repro
@@ -18,13 +18,13 @@ test: .venv/.installed-dev  ## lint, check types and run the tests
 	mypy
 	python -m pytest
 
-# VIDEO: a file or a folder; ARGS="--report report.html --json result.json". Without a model the demo's is made first.
-detect: .venv/.installed models/calibration.json  ## is a video fake? VIDEO=clip.mp4 or a folder; ARGS="--report report.html"
+# VIDEO: a file or a folder; ARGS="--report report.html --json result.json". Your own models judge, else the released ones.
+detect: .venv/.installed  ## is a video fake? VIDEO=clip.mp4 or a folder; ARGS="--report report.html"
 	$(if $(VIDEO),,$(error name a video or a folder: make detect VIDEO=clip.mp4))
 	python -m stages.detect "$(VIDEO)" $(ARGS)
 
 # The same as a web page on this machine.
-app: .venv/.installed-app models/calibration.json  ## the same as a web page on this machine
+app: .venv/.installed-app  ## the same as a web page on this machine
 	python -m stages.app $(ARGS)
 
 bench: .venv/.installed-dev  ## measure speed
@@ -40,6 +40,10 @@ tables: .venv/.installed  ## the paper's comparisons on your datasets; ARGS="--o
 # make preset NAME=paper writes presets/paper.yaml into params.yaml; NAME="paper cross_dataset" both, one after the other.
 preset: .venv/.installed  ## write presets/ into params.yaml; NAME=paper or NAME="paper cross_dataset"
 	python -m stages.params --preset $(NAME:%=presets/%.yaml)
+
+# released/NAME and docs/model-card.md, of the run in this folder; released/NAME/about.yaml has to be there.
+release: .venv/.installed  ## make a folder of this run's models to give away; NAME=people-1
+	python -m stages.release --name $(NAME)
 
 # docs/params.md is generated; a broken link fails the build.
 docs: .venv/.installed-docs  ## generate docs/params.md and build the documentation into site/
@@ -66,6 +70,3 @@ help:  ## list the targets
 .venv/.installed-docs: requirements-docs.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-docs.txt
 	touch $@
-
-models/calibration.json: | .venv/.installed
-	dvc repro calibrate

@@ -31,9 +31,9 @@ def _n_people(videos: pd.DataFrame) -> int:
     return 0 if (videos["identity"] == "").any() else videos["identity"].nunique()
 
 
-def _scores(videos: pd.DataFrame) -> Reals:
+def _scores(videos: pd.DataFrame, source: str) -> Reals:
     scored = videos.dropna(subset=["anomaly_score"])
-    return Reals(people=_n_people(scored), scores=sorted(scored["anomaly_score"]))
+    return Reals(source=source, people=_n_people(scored), scores=sorted(scored["anomaly_score"]))
 
 
 def main() -> None:
@@ -49,6 +49,7 @@ def main() -> None:
     widths = pd.Series(vectors(faces, "box")[:, 2]).groupby(faces["video_id"].to_numpy()).median()
     widths = widths[widths.index.isin(pd.concat([train, validation])["video_id"])]
     calibration = Calibration(
+        release=None,
         seed=params.seed,
         fusion=params.fusion,
         frames=params.frames,
@@ -58,8 +59,8 @@ def main() -> None:
         false_alarm_rate=params.calibration.false_alarm_rate,
         files=model_files(paths.models, params.faces.landmarks),
         trained_on=TrainedOn(dataset=params.train_dataset, videos=len(train), people=_n_people(train)),
-        validation=_scores(validation),
-        test=_scores(test),
+        validation=_scores(validation, f"the validation split of the dataset '{params.train_dataset}'"),
+        test=_scores(test, f"the test split of the dataset '{params.train_dataset}'"),
         pair_scores=np.quantile(pairs, PAIR_QUANTILES).tolist() if len(pairs) else None,
         face_px=[float(widths.min()), float(widths.max())] if len(widths) else None,
         packages=package_versions(),

@@ -21,7 +21,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from stages.cli import run
-from stages.lib.calibration.bundle import Calibration, load_calibration, package_versions
+from stages.lib.calibration.bundle import Calibration, answering, load_calibration, package_versions
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.json_report import verdict_as_json
@@ -29,6 +29,7 @@ from stages.lib.detection.observation import Observation, observe
 from stages.lib.detection.verdict import Verdict
 from stages.lib.detection.wording import (
     limits,
+    model_in_words,
     note_in_words,
     verdict_in_words,
     version_warnings,
@@ -66,7 +67,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "videos", nargs="+", type=Path, metavar="VIDEO_OR_FOLDER", help="of a folder, all files below it"
     )
-    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the models (default: models)")
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="FOLDER",
+        help="the models that judge (default: your own run's, else the released ones)",
+    )
     parser.add_argument(
         "--false-alarm-rate", type=_rate, metavar="RATE", help="share of real videos to be called anomalous, in (0, 1)"
     )
@@ -169,6 +175,7 @@ def _run_as_json(
 ) -> dict[str, Any]:
     n = len(calibration.validation.scores)
     return {
+        "model": " ".join(model_in_words(calibration)),
         "false_alarm_rate": rate,
         "threshold": threshold(calibration.validation.scores, rate),
         "basis": basis(n, rate),
@@ -199,7 +206,8 @@ def _words(verdict: Verdict, calibration: Calibration, rate: float) -> list[str]
 
 def main() -> None:
     arguments = _parse()
-    calibration = load_calibration(arguments.models)
+    models = answering(arguments.models)
+    calibration = load_calibration(models)
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
     videos = _asked_for(arguments)
     report, results, words = None, [], []
@@ -209,7 +217,7 @@ def main() -> None:
         report = Report(calibration, rate)
     # PyTorch and the models load while the first videos are decoded.
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(Detector, arguments.models, calibration)
+        loading = pool.submit(Detector, models, calibration)
         for observation in _observe_all(videos, calibration, 60 * arguments.max_minutes):
             verdict = loading.result().judge(observation, rate)
             results.append(verdict_as_json(verdict, calibration))
@@ -220,7 +228,8 @@ def main() -> None:
     warnings = version_warnings(calibration.packages, package_versions())
     for_people = sys.stderr if STANDARD_OUTPUT in (arguments.json, arguments.report) else sys.stdout
     print(_table(results), file=for_people)
-    sentences = [*words, what_a_verdict_rests_on(calibration, rate), *warnings, *limits(calibration)]
+    model = " ".join(model_in_words(calibration))
+    sentences = [*words, model, what_a_verdict_rests_on(calibration, rate), *warnings, *limits(calibration)]
     print("", *(textwrap.fill(text, 110) for text in sentences if text), sep="\n", file=for_people)
     _write(arguments.json, json_text(_run_as_json(calibration, rate, warnings, results)))
     if report:

@@ -22,11 +22,11 @@ CALIBRATION = calibration_of(range(1, 20))
 @pytest.mark.parametrize(
     ("validation", "test", "part"),
     [
-        ([1.0, 2.0, 3.0, 4.0], [2.0, 99.0], "4 real validation videos of 4 people"),
+        ([1.0, 2.0, 3.0, 4.0], [2.0, 99.0], "4 real videos of 4 people (some reals)"),
         ([1.0, 2.0, 3.0, 4.0], [2.0, 99.0], "fewer than the 19"),
         ([1.0, 2.0, 3.0, 4.0], [2.0, 99.0], "1 of 2 called anomalous (50.0%)"),
         (range(40), [], "by rank"),
-        (range(40), [], "40 real validation videos"),
+        (range(40), [], "40 real videos"),
         ([], [], "too few to decide anything"),
         ([3.0], [], "too few to decide anything"),
     ],

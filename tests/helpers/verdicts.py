@@ -24,6 +24,7 @@ RATE = 0.05
 def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmarks: str = "mesh") -> Calibration:
     """A calibration on validation reals of these scores."""
     return Calibration(
+        release=None,
         seed=0,
         fusion="sub2",
         frames=frame_settings(),
@@ -33,8 +34,8 @@ def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmark
         false_alarm_rate=RATE,
         files={},
         trained_on=TrainedOn(dataset="demo", videos=3, people=2),
-        validation=Reals(people=len(scores), scores=[float(score) for score in scores]),
-        test=Reals(people=0, scores=[float(score) for score in test]),
+        validation=Reals(source="some reals", people=len(scores), scores=[float(score) for score in scores]),
+        test=Reals(source="other reals", people=0, scores=[float(score) for score in test]),
         pair_scores=[1.0, 2.0, 3.0],
         face_px=[50.0, 150.0],
         packages={},

@@ -30,7 +30,7 @@ def _post(app, content: bytes, name: str = "v.mp4", **headers: str):
 
 
 @pytest.mark.parametrize(
-    "part", ["At most 1 MB and 1 minutes", "not proof", "3 real validation videos", "generated as a whole"]
+    "part", ["At most 1 MB and 1 minutes", "not proof", "3 real videos", "generated as a whole"]
 )
 def test_the_form_says_limits(app, part):
     assert part in app.test_client().get("/").text

@@ -120,7 +120,7 @@ def test_no_control_letter_of_a_name_is_printed(renamed):
 
 
 @pytest.mark.parametrize(
-    "part", ["Its anomaly score", "30.0%", "3 real validation videos of 3 people", "not proof", "Out of its scope"]
+    "part", ["Its anomaly score", "30.0%", "3 real videos of 3 people", "not proof", "Out of its scope"]
 )
 def test_one_video_is_explained_in_words(renamed, part):
     assert part in " ".join(renamed[0].split())

@@ -22,6 +22,8 @@ from stages.lib.settings import Rate, Settings, name_in
 
 BACKBONE, ANOMALY_MODEL, CALIBRATION = "backbone.safetensors", "anomaly_model.skops", "calibration.json"
 PAIR_QUANTILES = (0.05, 0.5, 0.95)
+OWN_RUN, RELEASED = Path("models"), Path("released")  # where a run's models are, and those that come with the project
+_DEMO = "demo"  # the training dataset that comes with the project
 PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
 
 
@@ -32,17 +34,36 @@ class TrainedOn(Settings):
     videos: int
     people: int
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether these are the rendered portraits of the demo, which say nothing about real videos."""
+        return self.dataset == _DEMO
+
 
 class Reals(Settings):
-    """Real videos that no model was fitted to: their scores, rising, and how many people (0: not known) they show."""
+    """Real videos that no model was fitted to: which they are, in words (``source``), how many people (0: not known)
+    they show, and their scores, rising.
+    """
 
+    source: str
     people: int
     scores: list[FiniteFloat]
+
+
+class Release(Settings):
+    """What is said of released models wherever they judge: their name, what they were trained on and how good they are
+    (two sentences), and where their card is.
+    """
+
+    name: str
+    summary: str
+    card: str
 
 
 class Calibration(Settings):
     """The content of ``models/calibration.json``: how the models are to be used, and what their scores mean.
 
+    ``release``: of models that :mod:`stages.release` made, else None.
     ``files``: SHA-256 of the model files that belong to it (and of a landmark model, under ``landmarks``).
     ``validation``: what the threshold rests on; ``test``: reals of the test split, on which the achieved rate is
     counted. ``pair_scores``: the 5 %, 50 % and 95 % quantiles of the scores of the validation reals' pairs.
@@ -50,6 +71,7 @@ class Calibration(Settings):
     versions of what computes scores.
     """
 
+    release: Release | None
     seed: int
     fusion: Annotated[str, name_in(FUSIONS)]
     frames: FrameSettings
@@ -80,6 +102,34 @@ def read_calibration(path: Path) -> Calibration:
         raise InputError(
             f"{path}: not a whole calibration of this version ({where}: {first['msg']}); run `dvc repro calibrate`"
         ) from error
+
+
+def answering(named: Path | None, own: Path = OWN_RUN, released: Path = RELEASED) -> Path:
+    """The folder of the models that judge: the one that is ``named``; else a run's ``own``, unless it was trained on
+    the demo, which says nothing about real videos; else the one below ``released``.
+
+    Raises :class:`InputError` where there is none, or several are released; and for a run whose calibration can't be
+    read.
+    """
+    if named:
+        return named
+    has_own = (own / CALIBRATION).is_file()
+    if has_own and not read_calibration(own / CALIBRATION).trained_on.is_demo:
+        return own
+    found = sorted(path.parent for path in released.glob(f"*/{CALIBRATION}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"{released}: holds several models ({', '.join(path.name for path in found)}); name one, as in "
+            f"--models {found[0]}"
+        )
+    why = f"those in {own} were trained on the demo's rendered portraits" if has_own else f"there are none in {own}"
+    raise InputError(
+        f"no models to judge real videos by: {why}, and there are none below {released}. Train on your own videos "
+        f"(docs/own-videos.md), bring the released ones back (`git checkout -- {released}`), or name a folder with "
+        f"--models; `--models {own}` after `make repro` takes the demo's"
+    )
 
 
 def model_files(folder: Path, landmarks: str) -> dict[str, str]:

@@ -10,8 +10,6 @@ from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
 from stages.lib.reason_words import VIDEO_REJECTS
 
-_DEMO = "demo"  # the training dataset that comes with the project
-
 _NOTES = {
     NoteCode.TRUNCATED: "The file ends early: {n_decoded} of {n_declared} frames can be decoded.",
     NoteCode.OTHER_PEOPLE: "The faces used may not all be one person's: {others} of {n_faces} look unlike the others "
@@ -90,6 +88,17 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
     return headline, [stands, expected, end]
 
 
+def model_in_words(calibration: Calibration) -> list[str]:
+    """Which model judges, and what it was trained on, in a sentence or two."""
+    release, trained = calibration.release, calibration.trained_on
+    if release:
+        return [f"The released model {release.name} judges.", release.summary]
+    who = f" of {trained.people} people" if trained.people else ""
+    return [
+        f"A model of your own judges, trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}')."
+    ]
+
+
 def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
     """What a decision at ``rate`` rests on and how far to trust it, in sentences."""
     validation, test = calibration.validation, calibration.test.scores
@@ -109,7 +118,7 @@ def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
     people = f" of {validation.people} people" if validation.people else ""
     sentences = [
         f"A video is called anomalous above a score of {limit:.2f}, meant for a false-alarm rate of {rate:.1%}.",
-        f"The threshold rests on {n} real validation videos{people}, {how}.",
+        f"The threshold rests on {n} real videos{people} ({validation.source}), {how}.",
         f"With so many, the true rate may lie anywhere from {low:.1%} to {high:.1%} (95 % interval).",
     ]
     if test:
@@ -136,7 +145,7 @@ def limits(calibration: Calibration) -> list[str]:
         "Cuts, people taking turns, filters and heavy editing can make a real video anomalous. A forgery that is "
         "steady from frame to frame, or whose face is seen from the side or small, can pass.",
     ]
-    if trained.dataset == _DEMO:
+    if trained.is_demo:
         sentences.insert(
             1,
             "This model was trained on the rendered demo alone: it shows how the program works, and says nothing about "

@@ -1,0 +1,116 @@
+"""release: make of a run's models a folder that can be given away.
+
+    make release NAME=people-1        # or python -m stages.release --name people-1, in the run that trained them
+
+The network's weights are stored in half precision, and what comes after them is made anew with these: the graph's own
+commands, from ``embed_faces`` on, over the run's faces. ``released/NAME/about.yaml``, written by hand, says what the
+models were made of; the measurements of the run become the card (``released/NAME/README.md``, docs/model-card.md).
+Equal runs give equal bytes.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from stages.cli import run
+from stages.lib.anomaly.files import load_anomaly_models, save_anomaly_models
+from stages.lib.calibration.bundle import (
+    ANOMALY_MODEL,
+    BACKBONE,
+    CALIBRATION,
+    RELEASED,
+    Release,
+    model_files,
+    read_calibration,
+)
+from stages.lib.errors import InputError
+from stages.lib.evaluation.card import ABOUT, model_card, read_about
+from stages.lib.files import atomic_folder, write_json, write_text
+
+# What follows the network, in order. What comes before it is taken from the run as it is.
+AFTER_TRAINING = ("embed_faces", "fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate")
+_TAKEN = ("params.yaml", "inputs", "data/index", "data/frames", "data/faces")
+CARD = Path("docs/model-card.md")
+
+
+def _commands() -> list[str]:
+    """The graph's commands after training, in an order in which they can run."""
+    with Repo() as repo:
+        stages = {stage.name: stage.cmd for stage in repo.index.stages if stage.name}
+    return [cmd for name in AFTER_TRAINING for one, cmd in sorted(stages.items()) if one.split("@")[0] == name]
+
+
+def _lay_out(work: Path) -> None:
+    """Links in ``work`` to what is taken of the run, and its weights in half precision."""
+    from stages.lib.backbone.checkpoint import load_backbone, save_backbone  # seconds of PyTorch
+
+    for name in map(Path, _TAKEN):
+        if name.exists():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).symlink_to(name.resolve())
+    model, architecture = load_backbone(Path("models") / BACKBONE, "cpu")
+    save_backbone(work / "models" / BACKBONE, model.half(), architecture)
+
+
+def _anonymise(path: Path) -> None:
+    """Number the real videos that an anomaly model holds others against: their names may be people's."""
+    models = load_anomaly_models(path)
+    names = tuple(f"{at:05}" for at in range(len(models.reference.video_ids)))
+    save_anomaly_models(path, replace(models, reference=replace(models.reference, video_ids=names)))
+
+
+def release(name: str) -> Path:
+    """Make ``released/NAME`` and its card of the run in this folder; returns the folder.
+
+    Raises :class:`InputError` where the run isn't whole, or ``about.yaml`` is missing or wrong.
+    """
+    folder = RELEASED / name
+    about = read_about(folder / ABOUT)
+    missing = [one for one in (*_TAKEN[2:], f"models/{BACKBONE}") if not Path(one).exists()]
+    if missing:
+        raise InputError(f"no {', '.join(missing)} here: a release is made of a whole run; run `dvc repro` first")
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    with tempfile.TemporaryDirectory(prefix="release-", dir=Path("models")) as temporary:
+        work = Path(temporary)
+        _lay_out(work)
+        for command in _commands():
+            print(f"> {command}", flush=True)
+            subprocess.run(command, shell=True, cwd=work, env=environment, check=True)
+        models, metrics = work / "models", work / "metrics"
+        _anonymise(models / ANOMALY_MODEL)
+        calibration = read_calibration(models / CALIBRATION)
+        calibration = calibration.model_copy(
+            update={
+                "release": Release(name=name, summary=about.summary, card=CARD.as_posix()),
+                "files": model_files(models, calibration.faces.landmarks),
+            }
+        )
+        measured = [json.loads((metrics / f"{one}.json").read_bytes()) for one in ("detail", "calibration")]
+        card = model_card(name, about, calibration, *measured)
+        with atomic_folder(folder) as made:
+            shutil.copyfile(folder / ABOUT, made / ABOUT)
+            for model in (BACKBONE, ANOMALY_MODEL):
+                shutil.copyfile(models / model, made / model)
+            write_json(made / CALIBRATION, calibration.model_dump())
+            write_text(made / "README.md", card)
+    write_text(CARD, card)
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--name", required=True, help="of the release: a folder below released/ with its about.yaml")
+    folder = release(parser.parse_args().name)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    print(f"{folder}: {size / 1e6:.1f} MB; {CARD} is its card")
+
+
+if __name__ == "__main__":
+    run(main)
