@@ -29,9 +29,7 @@ def _post(app, content: bytes, name: str = "v.mp4", **headers: str):
     return app.test_client().post("/", data={"video": (io.BytesIO(content), name)}, headers=headers)
 
 
-@pytest.mark.parametrize(
-    "part", ["At most 1 MB and 1 minutes", "not proof", "3 real videos", "generated as a whole"]
-)
+@pytest.mark.parametrize("part", ["At most 1 MB and 1 minutes", "not proof", "3 real videos", "generated as a whole"])
 def test_the_form_says_limits(app, part):
     assert part in app.test_client().get("/").text
 
