@@ -100,10 +100,10 @@ def _figures(detail: dict[str, Any], alarms: dict[str, Any]) -> str:
     for dataset, found in alarms["datasets"].items():
         if found["achieved"] is not None:
             low, high = found["achieved_ci95"]
-            counts = f"{round(found['achieved'] * found['n_real'])} of {found['n_real']}"
+            alarmed = f"{round(found['achieved'] * found['n_real'])} of {found['n_real']}"
             caught = {method: share for method, share in found["found"].items() if share is not None}
             sentences.append(
-                f"At a nominal false-alarm rate of {alarms['nominal']:.0%}, {counts} real test videos of `{dataset}` "
+                f"At a nominal false-alarm rate of {alarms['nominal']:.0%}, {alarmed} real test videos of `{dataset}` "
                 f"are called anomalous ({found['achieved']:.1%}, 95 % interval {low:.1%} to {high:.1%}), and of fakes "
                 + ", ".join(f"{share:.0%} of {method}" for method, share in caught.items())
                 + "."
