@@ -3,9 +3,12 @@ use them.
 """
 
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
@@ -18,6 +21,7 @@ from stages.lib.calibration.bundle import (
     model_files,
     package_versions,
 )
+from stages.lib.calibration.looks import Looks, looks, ranges
 from stages.lib.calibration.thresholds import FEWEST_REALS
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.files import write_json
@@ -36,6 +40,15 @@ def _scores(videos: pd.DataFrame, source: str) -> Reals:
     return Reals(source=source, people=_n_people(scored), scores=sorted(scored["anomaly_score"]))
 
 
+def _looks(table: Path, video_ids: set[str]) -> Iterator[Looks]:
+    """How each of some videos' faces look."""
+    faces = read_table(table, FACES, ["video_id", "box", "appearance"])
+    faces = faces.filter(pc.and_(pc.is_valid(faces["box"]), pc.is_in(faces["video_id"], pa.array(sorted(video_ids)))))
+    widths, appearance = vectors(faces, "box")[:, 2], vectors(faces, "appearance")
+    for rows in pd.Series(range(len(faces))).groupby(faces["video_id"].to_numpy()).indices.values():
+        yield looks(widths[rows], appearance[rows])
+
+
 def main() -> None:
     paths = parse_paths(__doc__, "scores", "pair-scores", "faces", "models")
     params = load_params()
@@ -44,10 +57,6 @@ def main() -> None:
     train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
     pairs = read_table(paths.pair_scores, PAIR_SCORES).to_pandas()
     pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"].dropna()
-    faces = read_table(paths.faces / FACES_TABLE, FACES, ["video_id", "box"])
-    faces = faces.filter(pc.is_valid(faces["box"]))
-    widths = pd.Series(vectors(faces, "box")[:, 2]).groupby(faces["video_id"].to_numpy()).median()
-    widths = widths[widths.index.isin(pd.concat([train, validation])["video_id"])]
     calibration = Calibration(
         release=None,
         seed=params.seed,
@@ -62,7 +71,7 @@ def main() -> None:
         validation=_scores(validation, f"the validation split of the dataset '{params.train_dataset}'"),
         test=_scores(test, f"the test split of the dataset '{params.train_dataset}'"),
         pair_scores=np.quantile(pairs, PAIR_QUANTILES).tolist() if len(pairs) else None,
-        face_px=[float(widths.min()), float(widths.max())] if len(widths) else None,
+        looks=ranges(_looks(paths.faces / FACES_TABLE, {*train["video_id"], *validation["video_id"]})),
         packages=package_versions(),
     )
     write_json(paths.models / CALIBRATION, calibration.model_dump())

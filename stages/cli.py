@@ -19,6 +19,17 @@ def parse_paths(description: str | None, *names: str, text: tuple[str, ...] = ()
     return parser.parse_args()
 
 
+def a_rate(text: str) -> float:
+    """An argument that is a rate in (0, 1)."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a rate between 0 and 1, such as 0.05")
+    return value
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback. Warnings are a
     line each.

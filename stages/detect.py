@@ -1,46 +1,46 @@
 """detect: say of videos whether their frames differ as those of real videos do, by the models that the pipeline made.
 
-    python -m stages.detect VIDEO_OR_FOLDER … [--json FILE] [--report FILE.html]
+    python -m stages.detect VIDEO_OR_FOLDER … [--json FILE] [--report FILE.html] [--csv FILE] [--resume FILE]
 
 Prints a table. Exit code 0: all were scored; 2: some could not be, each with its reason; 1: wrong arguments or models.
 """
 
 import argparse
+import csv
+import json
 import os
 import sys
+import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
+import pyarrow as pa
 
-from stages.cli import run
-from stages.lib.calibration.bundle import Calibration, answering, load_calibration, package_versions
-from stages.lib.calibration.thresholds import basis, rate_interval, threshold
+from stages.cli import a_rate, run
+from stages.lib.calibration.bundle import CALIBRATION, Calibration, answering, load_calibration, package_versions
 from stages.lib.detection.detector import Detector
-from stages.lib.detection.json_report import verdict_as_json
-from stages.lib.detection.observation import Observation, observe
-from stages.lib.detection.verdict import Verdict
-from stages.lib.detection.wording import (
-    limits,
-    model_in_words,
-    note_in_words,
-    verdict_in_words,
-    version_warnings,
-    what_a_verdict_rests_on,
-)
+from stages.lib.detection.json_report import CSV_COLUMNS, run_as_json, verdict_as_json
+from stages.lib.detection.observation import AskedFor, observe_all
+from stages.lib.detection.wording import version_warnings
 from stages.lib.errors import InputError
-from stages.lib.files import json_text, write_text
-from stages.lib.runtime import map_videos
+from stages.lib.files import atomic_path, json_text, write_text
+from stages.lib.fingerprint import fingerprint, sha256
+from stages.lib.ledger import Ledger, recipe
 
 STANDARD_OUTPUT = Path("-")
 NOT_ALL_SCORED = 2
+_TARGETS = ("json", "jsonl", "csv", "report", "resume")  # arguments that name a file to write
+_OF_A_LINE = ("model", "false_alarm_rate", "threshold")  # what a line of JSON Lines has of the run
+_SHOWN = (
+    *("video", "decision", "anomaly_score", "percentile", "n_faces", "n_frames", "reason"),
+    *("headline", "explanation", "notes"),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,16 +50,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see python -m stages.detect --help")
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a rate between 0 and 1, such as 0.05")
-    return rate
 
 
 def _parse() -> argparse.Namespace:
@@ -74,11 +64,16 @@ def _parse() -> argparse.Namespace:
         help="the models that judge (default: your own run's, else the released ones)",
     )
     parser.add_argument(
-        "--false-alarm-rate", type=_rate, metavar="RATE", help="share of real videos to be called anomalous, in (0, 1)"
+        "--false-alarm-rate", type=a_rate, metavar="RATE", help="share of real videos to be called anomalous, in (0, 1)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all there is to know; - is standard output")
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="write a page with pictures (HTML); - is standard output"
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a line for each video")
+    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="write all there is to know, a video a line")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="keep what is judged in this file: the same command goes on from it"
     )
     parser.add_argument("--frames", action="store_true", help="each folder holds the frames of one video, as images")
     parser.add_argument("--max-minutes", type=float, default=np.inf, metavar="N", help="pass over longer videos")
@@ -89,19 +84,23 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder but hidden ones, which are counted and reported. Raises :class:`InputError` where there
+    is none.
+    """
+    below = [one for one in sorted(folder.rglob("*")) if one.is_file()]
+    hidden = [one for one in below if any(part.startswith(".") for part in one.relative_to(folder).parts)]
+    if hidden:
+        print(f"{folder}: {len(hidden)} hidden files passed over ({hidden[0].name}, …)", file=sys.stderr)
+    if len(below) == len(hidden):
+        raise InputError(f"{folder}: no file in this folder; name a video or a folder of videos")
+    return [one for one in below if one not in set(hidden)]
+
+
 def _listed(paths: list[Path], are_frames: bool) -> Iterator[Path]:
-    """Every file that is asked for: of folders all below them but hidden ones, which are counted and reported."""
+    """Every file that is asked for, of folders all below them."""
     for path in paths:
-        if not path.is_dir() or are_frames:
-            yield path
-            continue
-        below = [one for one in sorted(path.rglob("*")) if one.is_file()]
-        hidden = [one for one in below if any(part.startswith(".") for part in one.relative_to(path).parts)]
-        if hidden:
-            print(f"{path}: {len(hidden)} hidden files passed over ({hidden[0].name}, …)", file=sys.stderr)
-        if len(below) == len(hidden):
-            raise InputError(f"{path}: no file in this folder; name a video or a folder of videos")
-        yield from (one for one in below if one not in set(hidden))
+        yield from [path] if not path.is_dir() or are_frames else files_below(path)
 
 
 def printable(text: str) -> str:
@@ -118,31 +117,91 @@ def _check_targets(targets: list[Path | None], videos: list[Path]) -> None:
             raise InputError(f"{target} is one of the videos, and would be overwritten; name another file")
 
 
-@dataclass(frozen=True)
-class AskedFor:
-    """A video to judge: what it is called in what is written, and where it is."""
+def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
+    """The videos that the command line names, by name. Raises :class:`InputError` where a target would replace one."""
+    listed = list(dict.fromkeys(_listed(arguments.videos, arguments.frames)))
+    _check_targets([getattr(arguments, name) for name in _TARGETS], listed)
+    if arguments.name and len(listed) > 1:
+        raise InputError(f"--name is for a single video, and there are {len(listed)}; leave it out")
+    # What isn't UTF-8 is escaped, so that no two videos have one name.
+    names = [arguments.name or os.fsencode(path).decode("utf-8", "backslashreplace") for path in listed]
+    videos = [AskedFor(name, fingerprint(path), path) for name, path in zip(names, listed, strict=True)]
+    return sorted(videos, key=lambda video: video.video_id)
 
-    video_id: str
-    path: Path
+
+class _Judging:
+    """Judges videos as they are observed, and puts them into the report, if there is to be one."""
+
+    def __init__(self, models: Path, calibration: Calibration, rate: float, max_seconds: float, report: bool) -> None:
+        self._models, self._calibration, self._rate, self._max_seconds = models, calibration, rate, max_seconds
+        self.report = None
+        if report:
+            from stages.lib.detection.report import Report  # Matplotlib takes a second, which a table has no need of
+
+            self.report = Report(calibration, rate)
+
+    def __call__(self, videos: Sequence[AskedFor]) -> Iterator[tuple[AskedFor, pa.Table]]:
+        """(video, its verdict as JSON, and what the report keeps of it) of each, in any order."""
+        if not videos:
+            return
+        by_name = {video.video_id: video for video in videos}
+        # PyTorch and the models load while the first videos are decoded.
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(Detector, self._models, self._calibration)
+            for observation in observe_all(videos, self._calibration, self._max_seconds, "detect"):
+                verdict = loading.result().judge(observation, self._rate)
+                content = verdict_as_json(verdict, self._calibration, self._rate)
+                kept = self.report.add(verdict) if self.report else ""
+                yield by_name[observation.name], pa.table({"verdict": [json.dumps(content)], "report": [kept]})
+
+    def page(self, videos: Sequence[AskedFor], warnings: list[str]) -> str:
+        """The report. What an interrupted run judged is judged again where its pictures are to be shown."""
+        assert self.report
+        lacking = set(self.report.to_be_pictured())
+        for _ in self([video for video in videos if video.video_id in lacking]):
+            pass
+        return self.report.page(warnings)
 
 
-def _observe(calibration: Calibration, max_seconds: float, video: AskedFor) -> Observation:
-    return observe(video.video_id, video.path, calibration, max_seconds)
+@contextmanager
+def _ledger(path: Path | None, key: str) -> Iterator[Ledger]:
+    """What is judged already: in the file that the command line names, else for this run alone."""
+    with tempfile.TemporaryDirectory() as folder, Ledger(path or Path(folder) / "ledger.sqlite", key) as ledger:
+        yield ledger
 
 
-def _observe_all(videos: list[AskedFor], calibration: Calibration, max_seconds: float) -> Iterator[Observation]:
-    """Each video as it is done: several at once, or one under a progress bar of its frames."""
-    if len(videos) > 1:
-        observed = map_videos(partial(_observe, calibration, max_seconds), videos, "detect")
-        yield from (observation for _, observation in observed)
-        return
-    with tqdm(desc="detect", unit="frame", dynamic_ncols=True, mininterval=0.5) as bar:
+_Verdicts = list[dict[str, Any]]  # as JSON holds them
 
-        def show(n_decoded: int, n_declared: int) -> None:
-            bar.total = n_declared or None
-            bar.update(n_decoded - bar.n)
 
-        yield observe(videos[0].video_id, videos[0].path, calibration, max_seconds, show)
+def _write_each(
+    verdicts: Iterable[dict[str, Any]], arguments: argparse.Namespace, common: dict[str, Any]
+) -> tuple[_Verdicts, _Verdicts]:
+    """Write each verdict into what holds one a line. Returns what the table shows of each, and all of each where the
+    JSON file is to hold them.
+    """
+    shown, everything = [], []
+    with ExitStack() as stack:
+        files = {name: _opened(stack, path) for name in ("csv", "jsonl") if (path := getattr(arguments, name))}
+        writer = csv.DictWriter(files["csv"], CSV_COLUMNS, extrasaction="ignore") if "csv" in files else None
+        if writer:
+            writer.writeheader()
+        for verdict in verdicts:
+            shown.append({key: verdict[key] for key in _SHOWN})
+            if writer:
+                writer.writerow(verdict)
+            if "jsonl" in files:
+                files["jsonl"].write(
+                    json.dumps({key: common[key] for key in _OF_A_LINE} | verdict, allow_nan=False) + "\n"
+                )
+            if arguments.json:
+                everything.append(verdict)
+    return shown, everything
+
+
+def _opened(stack: ExitStack, path: Path) -> TextIO:
+    """A file that has its name once the stack is left without an error."""
+    temporary = stack.enter_context(atomic_path(path))
+    return stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
 
 
 def _table(verdicts: list[dict[str, Any]]) -> str:
@@ -170,71 +229,35 @@ def _write(path: Path | None, text: str) -> None:
         write_text(path, text)
 
 
-def _run_as_json(
-    calibration: Calibration, rate: float, warnings: list[str], videos: list[dict[str, Any]]
-) -> dict[str, Any]:
-    n = len(calibration.validation.scores)
-    return {
-        "model": " ".join(model_in_words(calibration)),
-        "false_alarm_rate": rate,
-        "threshold": threshold(calibration.validation.scores, rate),
-        "basis": basis(n, rate),
-        "false_alarm_rate_ci95": rate_interval(n, rate),
-        "calibration": calibration.model_dump(),
-        "rests_on": what_a_verdict_rests_on(calibration, rate),
-        "warnings": warnings,
-        "limits": limits(calibration),
-        "videos": videos,
-    }
-
-
-def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
-    """The videos that the command line names. Raises :class:`InputError` where a target would replace one of them."""
-    listed = list(dict.fromkeys(_listed(arguments.videos, arguments.frames)))
-    _check_targets([arguments.json, arguments.report], listed)
-    if not arguments.name:
-        return [AskedFor(os.fsencode(path).decode("utf-8", "replace"), path) for path in listed]
-    if len(listed) > 1:
-        raise InputError(f"--name is for a single video, and there are {len(listed)}; leave it out")
-    return [AskedFor(arguments.name, listed[0])]
-
-
-def _words(verdict: Verdict, calibration: Calibration, rate: float) -> list[str]:
-    headline, sentences = verdict_in_words(verdict, calibration, rate)
-    return [headline, " ".join(sentences), *(note_in_words(note) for note in verdict.notes)]
-
-
 def main() -> None:
     arguments = _parse()
     models = answering(arguments.models)
     calibration = load_calibration(models)
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
     videos = _asked_for(arguments)
-    report, results, words = None, [], []
-    if arguments.report:
-        from stages.lib.detection.report import Report  # Matplotlib takes a second, which a table has no need of
-
-        report = Report(calibration, rate)
-    # PyTorch and the models load while the first videos are decoded.
-    with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(Detector, models, calibration)
-        for observation in _observe_all(videos, calibration, 60 * arguments.max_minutes):
-            verdict = loading.result().judge(observation, rate)
-            results.append(verdict_as_json(verdict, calibration))
-            words = _words(verdict, calibration, rate) if len(videos) == 1 else []
-            if report:
-                report.add(verdict)
-    results.sort(key=lambda result: str(result["video"]))
-    warnings = version_warnings(calibration.packages, package_versions())
     for_people = sys.stderr if STANDARD_OUTPUT in (arguments.json, arguments.report) else sys.stdout
-    print(_table(results), file=for_people)
-    model = " ".join(model_in_words(calibration))
-    sentences = [*words, model, what_a_verdict_rests_on(calibration, rate), *warnings, *limits(calibration)]
+    judging = _Judging(models, calibration, rate, 60 * arguments.max_minutes, bool(arguments.report))
+    warnings = version_warnings(calibration.packages, package_versions())
+    common = run_as_json(calibration, rate, warnings)
+    key = recipe("stages/detect.py", sha256(models / CALIBRATION), rate, arguments.max_minutes, bool(arguments.report))
+    with _ledger(arguments.resume, key) as ledger, redirect_stdout(for_people):
+        judged = ledger.resume(videos, judging)
+
+        def verdicts() -> Iterator[dict[str, Any]]:
+            for row in judged:
+                if judging.report:
+                    judging.report.restore(row["report"][0].as_py())
+                yield json.loads(row["verdict"][0].as_py())
+
+        shown, everything = _write_each(verdicts(), arguments, common)
+    _write(arguments.json, json_text(common | {"videos": everything}))
+    print(_table(shown), file=for_people)
+    words = [shown[0]["headline"], shown[0]["explanation"], *shown[0]["notes"]] if len(shown) == 1 else []
+    sentences = [*words, common["model"], common["rests_on"], *warnings, *common["limits"]]
     print("", *(textwrap.fill(text, 110) for text in sentences if text), sep="\n", file=for_people)
-    _write(arguments.json, json_text(_run_as_json(calibration, rate, warnings, results)))
-    if report:
-        _write(arguments.report, report.page(warnings))
-    if any(result["anomaly_score"] is None for result in results):
+    if arguments.report:
+        _write(arguments.report, judging.page(videos, warnings))
+    if any(verdict["anomaly_score"] is None for verdict in shown):
         sys.exit(NOT_ALL_SCORED)
 
 

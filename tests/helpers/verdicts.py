@@ -37,7 +37,7 @@ def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmark
         validation=Reals(source="some reals", people=len(scores), scores=[float(score) for score in scores]),
         test=Reals(source="other reals", people=0, scores=[float(score) for score in test]),
         pair_scores=[1.0, 2.0, 3.0],
-        face_px=[50.0, 150.0],
+        looks={"face_px": [50.0, 150.0]},
         packages={},
     )
 

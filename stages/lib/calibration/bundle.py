@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat, ValidationError
 
 from stages.lib.anomaly.settings import ScoringSettings
+from stages.lib.calibration.looks import Measure
 from stages.lib.errors import InputError
 from stages.lib.faces.settings import BUILT_IN_LANDMARKS, FaceSettings
 from stages.lib.fingerprint import sha256
@@ -67,8 +68,8 @@ class Calibration(Settings):
     ``files``: SHA-256 of the model files that belong to it (and of a landmark model, under ``landmarks``).
     ``validation``: what the threshold rests on; ``test``: reals of the test split, on which the achieved rate is
     counted. ``pair_scores``: the 5 %, 50 % and 95 % quantiles of the scores of the validation reals' pairs.
-    ``face_px``: least and greatest median width of a face in the training and validation reals. ``packages``: the
-    versions of what computes scores.
+    ``looks``: least and greatest of what the faces of the training and validation reals look like
+    (:mod:`stages.lib.calibration.looks`). ``packages``: the versions of what computes scores.
     """
 
     release: Release | None
@@ -84,7 +85,7 @@ class Calibration(Settings):
     validation: Reals
     test: Reals
     pair_scores: Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)] | None
-    face_px: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None
+    looks: dict[Measure, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]]
     packages: dict[str, str]
 
 

@@ -1,15 +1,46 @@
-"""A verdict as JSON holds it: everything but the pictures."""
+"""Verdicts as JSON and CSV hold them: everything but the pictures."""
 
 from typing import Any
 
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.verdict import Verdict
-from stages.lib.detection.wording import note_in_words, reason
+from stages.lib.detection.wording import (
+    limits,
+    model_in_words,
+    note_in_words,
+    reason,
+    verdict_in_words,
+    what_a_verdict_rests_on,
+)
 from stages.lib.faces.video_faces import Face
 
+# Of the keys of a verdict, those that a line of CSV has.
+CSV_COLUMNS = (
+    *("video", "decision", "anomaly_score", "percentile", "p_value", "is_like_the_reals", "n_faces", "n_frames"),
+    *("reject_reason", "reason", "sha256"),
+)
 
-def verdict_as_json(verdict: Verdict, calibration: Calibration) -> dict[str, Any]:
-    """Codes, figures and sentences of a verdict; keys as docs/detect.md lists them."""
+
+def run_as_json(calibration: Calibration, rate: float, warnings: list[str]) -> dict[str, Any]:
+    """What all verdicts of a run at a false-alarm rate have in common; keys as docs/detect.md lists them."""
+    reals = calibration.validation.scores
+    return {
+        "model": " ".join(model_in_words(calibration)),
+        "false_alarm_rate": rate,
+        "threshold": threshold(reals, rate),
+        "basis": basis(len(reals), rate),
+        "false_alarm_rate_ci95": rate_interval(len(reals), rate),
+        "calibration": calibration.model_dump(),
+        "rests_on": what_a_verdict_rests_on(calibration, rate),
+        "warnings": warnings,
+        "limits": limits(calibration),
+    }
+
+
+def verdict_as_json(verdict: Verdict, calibration: Calibration, rate: float) -> dict[str, Any]:
+    """Codes, figures and sentences of a verdict at a false-alarm rate; keys as docs/detect.md lists them."""
+    headline, sentences = verdict_in_words(verdict, calibration, rate)
     observation, extracted = verdict.observation, verdict.observation.extracted
     used = observation.used
     return {
@@ -24,11 +55,14 @@ def verdict_as_json(verdict: Verdict, calibration: Calibration) -> dict[str, Any
         "decision": verdict.decision,
         "reject_reason": verdict.reject_reason,
         "reason": reason(verdict, calibration),
+        "headline": headline,
+        "explanation": " ".join(sentences),
         "notes": [note_in_words(note) for note in verdict.notes],
         "anomaly_score": verdict.anomaly_score,
         "anomaly_score_interval": verdict.interval,
         "percentile": verdict.percentile,
         "p_value": verdict.p_value,
+        "is_like_the_reals": verdict.is_like_the_reals,
         "n_faces": verdict.n_faces,
         "n_pairs": len(verdict.pairs),
         "frame_rejects": verdict.frame_rejects,

@@ -1,15 +1,18 @@
 """What decoding and cropping one video gives, by the same code as the pipeline's stages; can run in other processes."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.looks import Looks, looks
 from stages.lib.faces.detector import FACE_DETECTORS, FaceDetector
 from stages.lib.faces.tracking import follow_person, head_colours
 from stages.lib.faces.video_faces import Face, FrameSource, crop_video
@@ -18,6 +21,8 @@ from stages.lib.frames.extraction import ExtractedVideo, extract_frames
 from stages.lib.frames.storage import decompressed
 from stages.lib.images import encode_jpeg
 from stages.lib.reasons import TRUNCATED, VideoReject
+from stages.lib.records import Video
+from stages.lib.runtime import map_videos
 
 _COUNTED_IN = 8  # frames in which all faces are counted
 _OTHER_PEOPLE = 0.1  # share of the faces used that may look like somebody else's before it is noted
@@ -33,6 +38,8 @@ class NoteCode(StrEnum):
     OTHER_PEOPLE = "other_people"
     SEVERAL_FACES = "several_faces"
     FACE_SIZE = "face_size"
+    BRIGHTNESS = "brightness"
+    DETAIL = "detail"
     BORDERLINE = "borderline"
 
 
@@ -98,6 +105,43 @@ def observe(
         counts = {"n_decoded": video.n_decoded, "n_declared": video.n_declared}
         observation.notes.append(Note(NoteCode.TRUNCATED, counts))
     return observation
+
+
+@dataclass(frozen=True)
+class AskedFor(Video):
+    """A video to observe; ``video_id`` is what it is called in what is written."""
+
+    path: Path
+
+
+def _observe(calibration: Calibration, max_seconds: float, video: AskedFor) -> Observation:
+    return observe(video.video_id, video.path, calibration, max_seconds)
+
+
+def observe_all(
+    videos: Sequence[AskedFor], calibration: Calibration, max_seconds: float, description: str
+) -> Iterator[Observation]:
+    """:func:`observe` each video, in the order in which they are done: several at once, or one under a progress bar of
+    its frames.
+    """
+    if len(videos) > 1:
+        for _, observation in map_videos(partial(_observe, calibration, max_seconds), videos, description):
+            yield observation
+        return
+    for video in videos:
+        with tqdm(desc=description, unit="frame", dynamic_ncols=True, mininterval=0.5) as bar:
+
+            def show(n_decoded: int, n_declared: int, bar: tqdm = bar) -> None:
+                bar.total = n_declared or None
+                bar.update(n_decoded - bar.n)
+
+            yield observe(video.video_id, video.path, calibration, max_seconds, show)
+
+
+def looks_of(observation: Observation) -> Looks:
+    """What the faces used look like; there must be one at least."""
+    widths = np.array([np.nan if face.box is None else face.box[2] for face in observation.used])
+    return looks(widths, np.array([face.appearance for face in observation.used], np.float32))
 
 
 def _look_around(observation: Observation, frames: FrameSource, detector: FaceDetector) -> None:

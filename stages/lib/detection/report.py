@@ -1,8 +1,10 @@
 """The report of a run: one HTML page that needs nothing else, opens offline, and runs no script."""
 
 import base64
+import hashlib
+import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,15 @@ _REAL, _THIS, _ALARM = "#1b5e7a", "#1a1a1a", "#9c1c1c"  # as in the page
 
 @dataclass
 class _Entry:
-    """A video in the report: its row of the table, and its section (Jinja's markup) with and without pictures."""
+    """A video in the report: its row of the table, and its section (Jinja's markup) with and without pictures (None
+    where it has none, or they are left out). ``has_view``: whether there is something to picture.
+    """
 
     row: dict[str, str]
     score: float
-    pictured: str | None
+    has_view: bool
     plain: str
+    pictured: str | None = None
 
 
 class Report:
@@ -55,28 +60,43 @@ class Report:
     def __init__(self, calibration: Calibration, rate: float) -> None:
         self._calibration, self._rate = calibration, rate
         self._limit = threshold(calibration.validation.scores, rate)
-        self._entries: list[_Entry] = []
+        self._entries: dict[str, _Entry] = {}
 
-    def add(self, verdict: Verdict) -> None:
-        """Add a video."""
+    def add(self, verdict: Verdict) -> str:
+        """Add a video, or add it again. Returns what :meth:`restore` takes: all of it but the pictures."""
+        name, has_view = verdict.observation.name, verdict.observation.view is not None
         score = -np.inf if verdict.anomaly_score is None else verdict.anomaly_score
         row = {
-            "id": f"video-{len(self._entries) + 1}",
-            "name": verdict.observation.name,
+            "id": f"video-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}",
+            "name": name,
             "decision": verdict.decision,
             "score": "–" if verdict.anomaly_score is None else f"{score:.2f}",
             "percentile": "–" if verdict.percentile is None else f"{verdict.percentile:.0f}",
             "reason": reason(verdict, self._calibration) or "",
         }
-        pictured = self._section(row["id"], verdict, self._pictures(verdict)) if verdict.observation.view else None
-        self._entries.append(_Entry(row, score, pictured, self._section(row["id"], verdict, {})))
-        with_pictures = [entry for entry in self._entries if entry.pictured]
+        entry = _Entry(row, score, has_view, self._section(row["id"], verdict, {}))
+        kept = json.dumps(asdict(entry))
+        entry.pictured = self._section(row["id"], verdict, self._pictures(verdict)) if has_view else None
+        self._entries[name] = entry
+        with_pictures = [entry for entry in self._entries.values() if entry.pictured]
         if len(with_pictures) > MOST_PICTURED:
             min(with_pictures, key=lambda entry: entry.score).pictured = None
+        return kept
+
+    def restore(self, kept: str) -> None:
+        """Add a video that an earlier run judged, unless it is there, without pictures."""
+        entry = _Entry(**json.loads(kept))
+        self._entries.setdefault(entry.row["name"], entry)
+
+    def to_be_pictured(self) -> list[str]:
+        """Names of the restored videos that are among the most anomalous, and lack their pictures."""
+        with_view = [entry for entry in self._entries.values() if entry.has_view]
+        foremost = sorted(with_view, key=lambda entry: -entry.score)[:MOST_PICTURED]
+        return [entry.row["name"] for entry in foremost if entry.pictured is None]
 
     def page(self, warnings: list[str]) -> str:
         """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole."""
-        entries = sorted(self._entries, key=lambda entry: (-entry.score, entry.row["name"]))
+        entries = sorted(self._entries.values(), key=lambda entry: (-entry.score, entry.row["name"]))
         counts = Counter(entry.row["decision"] for entry in entries)
         summary = ", ".join(f"{count} {decision}" for decision, count in sorted(counts.items()))
         videos = f"{len(entries)} video{'' if len(entries) == 1 else 's'}"

@@ -7,12 +7,13 @@ import numpy as np
 
 from stages.lib.anomaly.scoring import VideoScore
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.looks import unlike
 from stages.lib.calibration.thresholds import p_value, percentile, threshold
-from stages.lib.detection.observation import Note, NoteCode, Observation
+from stages.lib.detection.observation import Note, NoteCode, Observation, looks_of
 from stages.lib.reasons import FrameReject, VideoReject
 
+_NOTES = {"face_px": NoteCode.FACE_SIZE, "brightness": NoteCode.BRIGHTNESS, "detail": NoteCode.DETAIL}
 ANOMALOUS, NOT_ANOMALOUS, CANNOT_TELL = "anomalous", "not anomalous", "cannot tell"
-_OTHER_SIZE = 1.5  # how many times smaller or larger than those calibrated on a face may be before it is noted
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Verdict:
         return len(self.observation.crops)
 
     @property
+    def is_like_the_reals(self) -> bool | None:
+        """Whether its faces are about as large, as light and as sharp as those of the reals; None without a score."""
+        return None if self.anomaly_score is None else not {note.code for note in self.notes} & set(_NOTES.values())
+
+    @property
     def frame_rejects(self) -> dict[FrameReject, int]:
         """{reject reason: how many frames have no face that is used for it}, by reason."""
         return dict(
@@ -75,12 +81,10 @@ def _place_among_reals(verdict: Verdict, score: float, calibration: Calibration,
     """Where a score stands among the validation reals, and how sure that is."""
     reals = np.array(calibration.validation.scores)
     limit = threshold(reals, rate)
-    if calibration.face_px:
-        width = float(np.median([face.box[2] for face in verdict.observation.used if face.box is not None]))
-        least, greatest = calibration.face_px
-        if not least / _OTHER_SIZE <= width <= greatest * _OTHER_SIZE:
-            figures = {"width": width, "least": least, "greatest": greatest}
-            verdict.notes.append(Note(NoteCode.FACE_SIZE, figures))
+    of_video = looks_of(verdict.observation)
+    for measure in unlike(of_video, calibration.looks):
+        least, greatest = calibration.looks[measure]
+        verdict.notes.append(Note(_NOTES[measure], {"value": of_video[measure], "least": least, "greatest": greatest}))
     if limit is None:
         verdict.reject_reason = VideoReject.UNCALIBRATED
         return
