@@ -30,18 +30,30 @@ EXPECTED = {
     "celebdf": {
         ("train", "real"): 2, ("test", "real"): 2, ("train", "Celeb-synthesis"): 1, ("test", "Celeb-synthesis"): 1,
     },
+    "dfd": {("test", "real"): 2, ("test", "DeepFakeDetection"): 2},
+    "celebdf_pp": {
+        ("train", "real"): 1, ("test", "real"): 2, ("train", "Celeb-DF-v2"): 1, ("test", "BlendFace"): 1,
+        ("test", "LIA"): 1, ("test", "IP_LAP"): 1,
+    },
     "deeperforensics": {
         (split, m): n for split, n in (("train", 1), ("val", 1), ("test", 2)) for m in ("real", "end_to_end")
     },
     "dfdc": {("train", "real"): 1, ("train", "DFDC"): 1, ("test", "real"): 1, ("test", "DFDC"): 1},
     "dfdc_preview": {("train", "real"): 1, ("test", "real"): 1, ("test", "method_A"): 1, ("test", "method_B"): 1},
     "ffiw": {("train", "real"): 1, ("train", "FFIW"): 1, ("test", "real"): 1, ("test", "FFIW"): 1},
+    "fakeavceleb": {
+        ("test", "real"): 2, ("test", "wav2lip"): 1, ("test", "faceswap"): 1, ("test", "fsgan-wav2lip"): 1,
+    },
+    "deepfake_eval_2024": {
+        ("train", "Deepfake-Eval-2024"): 1, ("test", "Deepfake-Eval-2024"): 1, ("test", "real"): 1,
+    },
+    "diffswap": {("test", "real"): 1, ("test", "DiffSwap"): 2},
     "df40_ff": {("test", "real"): 4, ("test", "simswap"): 2, ("test", "fomm"): 2},
     "df40_cdf": {("test", "real"): 2, ("test", "simswap"): 1},
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:.*e4e")
+@pytest.mark.filterwarnings("ignore:.*not indexed")
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_video_of_the_tree_is_indexed_once_with_its_label_split_and_method(tmp_path, name):
     root = trees.tree(tmp_path, name)
@@ -65,6 +77,18 @@ FAKES = {
         "Celeb-synthesis/id0_id1_0001.mp4": ("Celeb-real/id0_0001.mp4", "swap"),
         "Celeb-synthesis/id2_id0_0000.mp4": ("Celeb-real/id2_0000.mp4", "swap"),
     },
+    "dfd": {
+        "manipulated_sequences/DeepFakeDetection/c23/videos/01_02__exit_phone_room__YVGY8LOK.mp4": (
+            "original_sequences/actors/c23/videos/01__exit_phone_room.mp4", "swap"
+        ),
+        "manipulated_sequences/DeepFakeDetection/c23/videos/02_01__kitchen_still__0XUW13RW.mp4": ("", "swap"),
+    },
+    "celebdf_pp": {
+        "Celeb-synthesis/FaceSwap/BlendFace/id0_id1_0001.mp4": ("Celeb-real/id0_0001.mp4", "swap"),
+        "Celeb-synthesis/FaceSwap/Celeb-DF-v2/id2_id0_0000.mp4": ("Celeb-real/id2_0000.mp4", "swap"),
+        "Celeb-synthesis/FaceReenact/LIA/id0_id1_0001.mp4": ("", "animated"),
+        "Celeb-synthesis/TalkingFace/IP_LAP/id0_0001_test_00012.mp4": ("Celeb-real/id0_0001.mp4", "lips"),
+    },
     "deeperforensics": {"manipulated_videos/end_to_end/030_M101.mp4": (f"{_C23}/videos/030.mp4", "swap")},
     "dfdc": {
         "dfdc_train_part_0/bbb.mp4": ("dfdc_train_part_0/aaa.mp4", "swap"),
@@ -72,6 +96,17 @@ FAKES = {
     },
     "dfdc_preview": {"method_A/1224068/1224068_C/643049_1224068_C_001.mp4": ("", "swap")},
     "ffiw": {"target/val/videos/003.mp4": ("", "swap")},
+    "fakeavceleb": {
+        "FakeVideo-RealAudio/African/men/id00076/00109_id00166_wavtolip.mp4": (
+            "RealVideo-RealAudio/African/men/id00076/00109.mp4", "lips"
+        ),
+        "FakeVideo-RealAudio/African/men/id00076/00109_1.mp4": ("", "swap"),
+        "FakeVideo-FakeAudio/Caucasian (American)/women/id00018/00181_id01201_Q8XWfmNiWYA_id00020_wavtolip.mp4": (
+            "", "swap"
+        ),
+    },
+    "deepfake_eval_2024": {"video-data/WVo7NVg4zBUj.mp4": ("", "other")},
+    "diffswap": {"DiffSwap/images/1.png": ("", "swap")},
     "df40_ff": {
         "simswap/ff/frames/030_031": ("", "swap"),
         "fomm/ff/frames/030_031": ("", "animated"),
@@ -81,10 +116,10 @@ FAKES = {
         "simswap/cdf/frames/id0_id1_0001": ("", "swap"),
         "wav2lip/cdf/frames/id0_0001": ("Celeb-DF-v2/Celeb-real/frames/id0_0001", "lips"),
     },
-}
+}  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:.*e4e")
+@pytest.mark.filterwarnings("ignore:.*not indexed")
 @pytest.mark.parametrize(("name", "fake"), [(name, fake) for name, fakes in FAKES.items() for fake in fakes])
 def test_a_fakes_original_and_family_are_those_of_its_name(tmp_path, name, fake):
     root = trees.tree(tmp_path, name)
@@ -94,18 +129,36 @@ def test_a_fakes_original_and_family_are_those_of_its_name(tmp_path, name, fake)
     assert (rows[fake]["original"], rows[fake]["family"]) == FAKES[name][fake]
 
 
-@pytest.mark.parametrize("name", ["ffpp", "faceshifter", "celebdf", "deeperforensics", "dfdc"])
+@pytest.mark.filterwarnings("ignore:.*not indexed")
+@pytest.mark.parametrize(
+    "name", ["ffpp", "faceshifter", "dfd", "celebdf", "celebdf_pp", "deeperforensics", "dfdc", "fakeavceleb"]
+)
 def test_a_fake_with_an_original_shows_the_same_person_in_the_index(tmp_path, name):
     rows = forget_absent_originals(index_dataset(name, trees.tree(tmp_path, name)))
     identity_of = {row["path"]: row["identity"] for row in rows}
     assert [row["path"] for row in rows if row["original"] and row["identity"] != identity_of[row["original"]]] == []
 
 
-@pytest.mark.filterwarnings("ignore:.*e4e")
+@pytest.mark.filterwarnings("ignore:.*not indexed")
 def test_people_of_celeb_df_have_the_same_names_in_df40(tmp_path):
     rows = index_dataset("df40_cdf", trees.tree(tmp_path, "df40_cdf"))
     people = {row["identity"] for row in rows if row["label"] == REAL}
     assert people == {"celebdf/id0", "celebdf/youtube-00005"}
+
+
+@pytest.mark.filterwarnings("ignore:.*not indexed")
+@pytest.mark.parametrize(
+    ("name", "people"),
+    [
+        ("dfd", {"dfd/01", "dfd/02"}),
+        ("celebdf_pp", {"celebdf/id0", "celebdf/id2", "celebdf/youtube-00005"}),
+        ("fakeavceleb", {"fakeavceleb/id00076", "fakeavceleb/id00018"}),
+        ("deepfake_eval_2024", {""}),
+    ],
+)
+def test_people_are_those_of_the_names(tmp_path, name, people):
+    rows = index_dataset(name, trees.tree(tmp_path, name))
+    assert {row["identity"] for row in rows if row["label"] == REAL} == people
 
 
 def test_forgerynet_draws_60_of_each_method_and_as_many_reals_whatever_is_downloaded(tmp_path):
@@ -204,6 +257,32 @@ def _add(path: str):
             "Celeb-syn"), "line 3: .* is labelled 1, but 1 is real"),
         ("celebdf", _replace("List_of_testing_videos.txt", "YouTube-real/", "Vimeo/"), "line 2: found '1 "
             "Vimeo/00005.mp4', expected"),
+        ("dfd", _add("original_sequences/actors/c23/videos/03_exit.mp4"), "1 videos are not called "
+            "<actor>__<scene>.mp4, the first is original_sequences/actors/c23/videos/03_exit.mp4; correct their names"),
+        ("dfd", _add("manipulated_sequences/DeepFakeDetection/c23/videos/01__hall.mp4"), "are not called <target "
+            "actor>_<source actor>__<scene>__<experiment>.mp4, .*01__hall.mp4"),
+        ("celebdf_pp", _replace("List_of_testing_videos.txt", "0 Celeb-synthesis/FaceR", "1 Celeb-synthesis/FaceR"),
+            "line 4: Celeb-synthesis/FaceReenact.* is labelled 1, as a real is above"),
+        ("celebdf_pp", _replace("List_of_testing_videos.txt", "FaceSwap/", ""), "line 3: found '0 "
+            "Celeb-synthesis/BlendFace.*', expected a label, 0 or 1, and a path"),
+        ("celebdf_pp", _replace("List_of_testing_videos.txt", "1 YouTube-real/00005.mp4", "1"), "line 2: found '1', "
+            "expected a label"),
+        ("celebdf_pp", _replace("List_of_testing_videos.txt", "YouTube-real/00005", "Celeb-real/id0_0001"), "line 2: "
+            ".*id0_0001.mp4 is listed twice"),
+        ("fakeavceleb", _replace("meta_data.csv", "real,A", "wav2lip,A"), "line 2: type is 'RealVideo-RealAudio', "
+            "method 'wav2lip', .* expected one of RealVideo-RealAudio"),
+        ("fakeavceleb", _replace("meta_data.csv", ",faceswap,C,FakeVideo", ",faceswap,C,Video"), "line 6: type is "
+            "'Video-RealAudio'"),
+        ("fakeavceleb", lambda root: (root / "meta_data.csv").write_bytes(b"\xff\xfe"), "meta_data.csv: not a readable "
+            "CSV file .*; download it again"),
+        ("fakeavceleb", _replace("meta_data.csv", "method", "how"), "column 'method' is missing, found source,"),
+        ("fakeavceleb", _add("FakeVideo-FakeAudio/African/men/id00076/00109_2.mp4"), "1 videos are in none of "
+            ".*meta_data.csv"),
+        ("deepfake_eval_2024", _replace("video-metadata-publish.csv", "Real,Fake", "Genuine,Fake"), "line 4: Video "
+            "Ground Truth is 'Genuine' and Finetuning Set 'test', expected Real, Fake or Unknown"),
+        ("deepfake_eval_2024", _replace("video-metadata-publish.csv", ",train", ",dev"), "line 2: .*Set 'dev'"),
+        ("deepfake_eval_2024", _add("video-data/zzz.mp4"), "1 videos are in none of .*video-metadata-publish.csv"),
+        ("diffswap", _remove("Real/27000.jpg"), "Real: no pictures in it or below; unpack Real.tar again"),
         ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "000_M101"), "test.txt, line 1: 000 is also "
             "in train.txt"),
         ("deeperforensics", _replace("lists/splits/test.txt", "030_M101", "M101"), "found 'M101.mp4', expected "
@@ -232,6 +311,67 @@ def test_partial_and_mislabelled_trees_say_what_where_and_how_to_mend(tmp_path, 
     with pytest.raises(InputError, match=message) as error:
         index_dataset(name, root)
     assert str(root) in str(error.value)
+
+
+def test_dfd_takes_the_quality_that_is_asked_for_and_names_the_folder_that_lacks_it(tmp_path):
+    root = trees.tree(tmp_path, "dfd")
+    trees.dfd(root, trees.touch, "raw")
+    assert all("/raw/videos/" in row["path"] for row in index_dataset("dfd", root, "c0"))
+    (root / "manipulated_sequences/DeepFakeDetection/raw").rename(root / "elsewhere")
+    with pytest.raises(InputError, match="DeepFakeDetection: looked for raw/videos, found c23"):
+        index_dataset("dfd", root, "raw")
+    with pytest.raises(InputError, match="actors: looked for one of .*, found raw, c23"):
+        index_dataset("dfd", root)
+
+
+def test_celeb_df_pp_is_read_whichever_label_stands_for_real(tmp_path):
+    root = trees.tree(tmp_path, "celebdf_pp")
+    rows = index_dataset("celebdf_pp", root)
+    lines = (root / "List_of_testing_videos.txt").read_text().splitlines()
+    swapped = [f"{1 - int(line[0])}{line[1:]}" for line in lines]
+    (root / "List_of_testing_videos.txt").write_text("\n".join(swapped))
+    assert index_dataset("celebdf_pp", root) == rows
+
+
+def test_celeb_df_v2_is_not_taken_for_celeb_df_pp(tmp_path):
+    with pytest.raises(InputError, match="not laid out as Celeb-DF.*: looked for Celeb-synthesis/FaceSwap, "):
+        index_dataset("celebdf_pp", trees.tree(tmp_path, "celebdf"))
+
+
+def test_fakes_in_sound_alone_are_counted_and_left_out(tmp_path):
+    root = trees.tree(tmp_path, "fakeavceleb")
+    with pytest.warns(UserWarning, match="1 videos of RealVideo-FakeAudio, forged in sound alone: not indexed"):
+        rows = index_dataset("fakeavceleb", root)
+    assert [row["path"] for row in rows if "RealVideo-FakeAudio" in row["path"]] == []
+
+
+@pytest.mark.filterwarnings("ignore:.*not indexed")
+def test_a_video_that_fakeavceleb_lists_twice_counts_once(tmp_path):
+    root = trees.tree(tmp_path, "fakeavceleb")
+    rows = index_dataset("fakeavceleb", root)
+    table = root / "meta_data.csv"
+    table.write_text(table.read_text() + table.read_text().splitlines()[-1] + "\n")
+    assert index_dataset("fakeavceleb", root) == rows
+
+
+@pytest.mark.filterwarnings("ignore:.*not indexed")
+def test_fakeavceleb_is_read_from_the_table_with_names_for_its_last_columns_too(tmp_path):
+    root = trees.tree(tmp_path, "fakeavceleb")
+    rows = index_dataset("fakeavceleb", root)
+    _replace("meta_data.csv", "gender,path,", "gender,filename,path")(root)
+    assert index_dataset("fakeavceleb", root) == rows
+
+
+def test_videos_whose_picture_nobody_could_label_are_counted_and_left_out(tmp_path):
+    root = trees.tree(tmp_path, "deepfake_eval_2024")
+    with pytest.warns(UserWarning, match="1 videos are labelled Unknown: not indexed"):
+        rows = index_dataset("deepfake_eval_2024", root)
+    label_of = {row["path"]: row["label"] for row in rows}
+    assert "video-data/-QVbWlwGqPkh.mp4" not in label_of
+    assert label_of["video-data/0GHYvfi5_FJp.mp4"] == REAL  # under a forged voice
+    (root / "video-metadata-publish.csv").rename(root / "video-metadata-publish-with-links.csv")
+    with pytest.warns(UserWarning, match="labelled Unknown"):
+        assert index_dataset("deepfake_eval_2024", root) == rows
 
 
 def test_deeperforensics_without_faceforensics_says_what_to_link(tmp_path):

@@ -42,9 +42,30 @@ def faceshifter(root: Path, put: Put) -> None:
     ffpp(root, put, "c23", ("FaceShifter",))
 
 
+def dfd(root: Path, put: Put, quality: str = "c23") -> None:
+    for real in ("01__exit_phone_room", "02__exit_phone_room"):
+        put(root / f"original_sequences/actors/{quality}/videos/{real}.mp4")
+    for fake in ("01_02__exit_phone_room__YVGY8LOK", "02_01__kitchen_still__0XUW13RW"):
+        put(root / f"manipulated_sequences/DeepFakeDetection/{quality}/videos/{fake}.mp4")
+
+
 def celebdf(root: Path, put: Put) -> None:
     tested = ["Celeb-real/id0_0001.mp4", "YouTube-real/00005.mp4", "Celeb-synthesis/id0_id1_0001.mp4"]
     for path in [*tested, "Celeb-real/id2_0000.mp4", "YouTube-real/00007.mp4", "Celeb-synthesis/id2_id0_0000.mp4"]:
+        put(root / path)
+    lines = [f"{int('real' in path)} {path}" for path in tested]
+    _write(root / "List_of_testing_videos.txt", "\n".join(lines) + "\n")
+
+
+def celebdf_pp(root: Path, put: Put) -> None:
+    tested = [
+        "Celeb-real/id0_0001.mp4",
+        "YouTube-real/00005.mp4",
+        "Celeb-synthesis/FaceSwap/BlendFace/id0_id1_0001.mp4",
+        "Celeb-synthesis/FaceReenact/LIA/id0_id1_0001.mp4",
+        "Celeb-synthesis/TalkingFace/IP_LAP/id0_0001_test_00012.mp4",
+    ]
+    for path in [*tested, "Celeb-real/id2_0000.mp4", "Celeb-synthesis/FaceSwap/Celeb-DF-v2/id2_id0_0000.mp4"]:
         put(root / path)
     lines = [f"{int('real' in path)} {path}" for path in tested]
     _write(root / "List_of_testing_videos.txt", "\n".join(lines) + "\n")
@@ -97,6 +118,43 @@ def ffiw(root: Path, put: Put) -> None:
             put(root / f"{kind}/{part}/videos/00{len(part)}.mp4")
 
 
+def fakeavceleb(root: Path, put: Put) -> None:
+    lines = [
+        "id00076,-,-,real,A,RealVideo-RealAudio,African,men,00109.mp4",
+        "id00018,-,-,real,A,RealVideo-RealAudio,Caucasian (American),women,00181.mp4",
+        "id00076,fake.mp4,-,rtvc,B,RealVideo-FakeAudio,African,men,00109_fake.mp4",
+        "id00076,id00166,-,wav2lip,C,FakeVideo-RealAudio,African,men,00109_id00166_wavtolip.mp4",
+        "id00076,1.mp4,-,faceswap,C,FakeVideo-RealAudio,African,men,00109_1.mp4",
+        "id00018,id01201,id00020,fsgan-wav2lip,D,FakeVideo-FakeAudio,Caucasian (American),women,"
+        "00181_id01201_Q8XWfmNiWYA_id00020_wavtolip.mp4",
+    ]
+    table = ["source,target1,target2,method,category,type,race,gender,path,"]
+    for line in lines:
+        person, *_, kind, race, gender, name = line.split(",")
+        put(root / kind / race / gender / person / name)
+        table.append(f"{line},FakeAVCeleb/{kind}/{race}/{gender}/{person}")
+    _write(root / "meta_data.csv", "\n".join(table) + "\n")
+
+
+def deepfake_eval_2024(root: Path, put: Put) -> None:
+    lines = [
+        "oU0MuTlffWBW.mp4,2024-11-14,Fake,Unknown,trump doesn't speak spanish; lip sync is off,train",
+        'WVo7NVg4zBUj.mp4,2024-11-14,Fake,Unknown,"Obvious fakes, like the fire",test',
+        "0GHYvfi5_FJp.mp4,2024-11-11,Real,Fake,,test",
+        "-QVbWlwGqPkh.mp4,2024-11-14,Unknown,Unknown,,test",
+    ]
+    for line in lines:
+        put(root / "video-data" / line.partition(",")[0])
+    header = "Filename,Date,Video Ground Truth,Audio Ground Truth,Public Comments,Finetuning Set"
+    _write(root / "video-metadata-publish.csv", "\n".join([header, *lines]) + "\n")
+
+
+def diffswap(root: Path, put: Put) -> None:
+    for picture in ("DiffSwap/images/0.png", "DiffSwap/images/1.png", "Real/27000.jpg"):
+        put(root / picture)
+    _write(root / "DiffSwap/target_source.csv", "0.png,1.jpg,2.jpg\n")
+
+
 def df40_ff(root: Path, put_frames: Put) -> None:
     for split, ids in PAIRS.items():
         _write(root / f"FaceForensics++/{split}.json", ids)
@@ -119,8 +177,8 @@ def df40_cdf(root: Path, put_frames: Put) -> None:
 TREES = {
     name: globals()[name]
     for name in (
-        "ffpp", "faceshifter", "celebdf", "deeperforensics", "forgerynet",
-        "dfdc", "dfdc_preview", "ffiw", "df40_ff", "df40_cdf",
+        "ffpp", "faceshifter", "dfd", "celebdf", "celebdf_pp", "deeperforensics", "forgerynet",
+        "dfdc", "dfdc_preview", "ffiw", "fakeavceleb", "deepfake_eval_2024", "diffswap", "df40_ff", "df40_cdf",
     )
 }  # fmt: skip
 

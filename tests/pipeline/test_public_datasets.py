@@ -30,6 +30,9 @@ def _videos(folder: Path) -> list[Path]:
 def _build(name: str, root: Path, videos: list[Path]) -> None:
     def put(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".png", ".jpg"):
+            cv2.imwrite(str(path), face_frames(1)[0])
+            return
         shutil.copyfile(videos[sum(path.as_posix().encode()) % len(videos)], path)
 
     def put_frames(folder: Path) -> None:
@@ -104,31 +107,38 @@ def _json(path: Path) -> dict:
 METHODS = {
     "ffpp": {"Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"},
     "faceshifter": {"FaceShifter"},
+    "dfd": {"DeepFakeDetection"},
     "celebdf": set(),  # its one test fake is not there
+    "celebdf_pp": {"BlendFace", "LIA", "IP_LAP"},
     "deeperforensics": {"end_to_end"},
     "forgerynet": {"FaceShifter", "FS-GAN", "DeepFakes", "BlendFace", "MMReplacement", "DeepFakes-StarGAN-Stack",
                    "Talking-Head-Video", "ATVG-Net"},
     "dfdc": set(),  # its one test fake shows no face
     "dfdc_preview": {"method_A", "method_B"},
     "ffiw": {"FFIW"},
+    "fakeavceleb": {"wav2lip", "faceswap", "fsgan-wav2lip"},
+    "deepfake_eval_2024": {"Deepfake-Eval-2024"},
+    "diffswap": set(),  # a single picture has no pairs
     "df40_ff": {"simswap", "fomm"},
     "df40_cdf": {"simswap"},
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:.*e4e")
+@pytest.mark.filterwarnings("ignore:.*not indexed")
 @pytest.mark.parametrize("name", trees.TREES)
 def test_every_dataset_goes_from_its_tree_to_its_auc(evaluated, name):
     auc = _json(evaluated / "metrics/auc.json")[name]
     assert set(auc) == METHODS[name] | {"all"}
     assert all((value is None) == (not METHODS[name]) for value in auc.values())
     coverage = _json(evaluated / "metrics/coverage.json")[name]["videos"]
-    dropped = {"celebdf": {"missing_file": 1}, "dfdc": {"no_face": 1}}.get(name, {})
+    dropped = {"celebdf": {"missing_file": 1}, "dfdc": {"no_face": 1}, "diffswap": {"too_few_faces": 3}}.get(name, {})
     assert coverage["dropped"] == dropped and coverage["used"] == coverage["indexed"] - sum(dropped.values())
 
 
 @pytest.mark.parametrize(
-    ("name", "n"), [("ffpp", 16), ("faceshifter", 4), ("deeperforensics", 2), ("celebdf", None), ("df40_ff", None)]
+    ("name", "n"),
+    [("ffpp", 16), ("faceshifter", 4), ("deeperforensics", 2), ("dfd", 1), ("celebdf_pp", 2), ("fakeavceleb", 1)]
+    + [("celebdf", None), ("df40_ff", None)],
 )
 def test_fakes_are_measured_beside_their_originals_where_names_say_so(evaluated, name, n):
     pairs = _json(evaluated / "metrics/pairs.json")[name]

@@ -16,8 +16,8 @@ class DatasetSettings(Settings):
     root: Text = Field(description="its folder")
     quality: Literal["raw", "c0", "c23", "c40"] | None = Field(
         default=None,
-        description="of `ffpp`, `faceshifter` and `deeperforensics`' reals: `c0` (also called `raw`), `c23` or `c40`; "
-        "not needed where only one is there",
+        description="of `ffpp`, `faceshifter`, `dfd` and `deeperforensics`' reals: `c0` (also called `raw`), `c23` or "
+        "`c40`; not needed where only one is there",
     )
     reals: list[Split] = Field(
         default=list(SPLITS),

@@ -90,17 +90,17 @@ def read_splits(root: Path) -> list[tuple[str, str, str]]:
     return pairs
 
 
-def find_quality(root: Path, quality: str | None) -> str:
-    """The folder name of a quality that the originals are there at; None takes the only one. Raises
+def find_quality(root: Path, quality: str | None, folder: str = ORIGINALS) -> str:
+    """The folder name of a quality that the videos of ``folder`` are there at; None takes the only one. Raises
     :class:`InputError`.
     """
-    there = [name for name in QUALITIES if (root / ORIGINALS / name / "videos").is_dir()]
+    there = [name for name in QUALITIES if (root / folder / name / "videos").is_dir()]
     wanted = RAW if quality in RAW else (quality,)
     fitting = [name for name in there if quality is None or name in wanted]
     if len(fitting) == 1:
         return fitting[0]
     expected = f"{quality}/videos" if quality else "one of " + ", ".join(f"{name}/videos" for name in QUALITIES)
     raise InputError(
-        f"{root / ORIGINALS}: looked for {expected}, found {', '.join(there) or 'none'}; "
+        f"{root / folder}: looked for {expected}, found {', '.join(there) or 'none'}; "
         "set `quality` of the dataset in params.yaml to one that is there"
     )

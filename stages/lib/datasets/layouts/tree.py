@@ -1,5 +1,6 @@
 """What layouts share: rows, lists of videos, and errors that name the file and the remedy."""
 
+import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -74,6 +75,24 @@ def read_lines(path: Path) -> list[tuple[str, list[str]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable text file ({error}); download it again") from error
     return [(f"{path}, line {number}", line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def read_csv(path: Path, *columns: str) -> list[tuple[str, dict[str, str]]]:
+    """The rows of a CSV file as ("FILE, line N", {column: value}), without spaces around the values; one that a row
+    lacks is empty. Raises :class:`InputError` for a file that isn't readable or has not all of ``columns``.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, restkey="more than there are columns", restval="")
+            lines = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a readable CSV file ({error}); download it again") from error
+    found = reader.fieldnames or []
+    if missing := [column for column in columns if column not in found]:
+        raise InputError(
+            f"{path}: column '{missing[0]}' is missing, found {', '.join(found) or 'nothing'}; download it again"
+        )
+    return [(f"{path}, line {number}", {column: row[column].strip() for column in found}) for number, row in lines]
 
 
 def refuse_strays(root: Path, found: Iterable[str], listed: Iterable[str], lists: str) -> None:
