@@ -8,6 +8,8 @@ from stages.lib.calibration.bundle import (
     ANOMALY_MODEL,
     BACKBONE,
     CALIBRATION,
+    TrainedOn,
+    answering,
     load_calibration,
     read_calibration,
     sha256,
@@ -75,3 +77,59 @@ def test_another_landmark_model_is_an_error(tmp_path):
     landmarks.write_bytes(b"two")
     with pytest.raises(InputError, match="landmarks is not what"):
         load_calibration(tmp_path)
+
+
+def _folder_of(folder, dataset: str):
+    folder.mkdir(parents=True)
+    trained_on = TrainedOn(dataset=dataset, videos=3, people=2)
+    write_models(folder, calibration_of([1.0, 2.0, 3.0]).model_copy(update={"trained_on": trained_on}))
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Where a run's own models would be, and the folder of the released ones, with one in it."""
+    _folder_of(tmp_path / "released/people-1", "videos")
+    return tmp_path / "models", tmp_path / "released"
+
+
+def test_the_models_that_are_named_answer(folders, tmp_path):
+    assert answering(tmp_path / "anything", *folders) == tmp_path / "anything"
+
+
+def test_without_a_run_the_released_models_answer(folders):
+    assert answering(None, *folders) == folders[1] / "people-1"
+
+
+def test_a_run_of_ones_own_answers_before_the_released_models(folders):
+    _folder_of(folders[0], "videos")
+    assert answering(None, *folders) == folders[0]
+
+
+def test_a_run_on_the_demo_does_not_answer(folders):
+    _folder_of(folders[0], "demo")
+    assert answering(None, *folders) == folders[1] / "people-1"
+
+
+def test_a_run_that_cannot_be_read_is_an_error_and_no_other_answers(folders):
+    _folder_of(folders[0], "videos")
+    (folders[0] / CALIBRATION).write_text("{}")
+    with pytest.raises(InputError, match=r"not a whole calibration"):
+        answering(None, *folders)
+
+
+def test_several_released_models_are_an_error_that_names_them(folders):
+    _folder_of(folders[1] / "people-2", "videos")
+    with pytest.raises(InputError, match=r"several models \(people-1, people-2\); name one, as in --models .*people-1"):
+        answering(None, *folders)
+
+
+def test_no_model_at_all_is_an_error_that_says_what_to_do(tmp_path):
+    with pytest.raises(InputError, match=r"no models to judge.*none in .*models.*own-videos.md.*git checkout"):
+        answering(None, tmp_path / "models", tmp_path / "released")
+
+
+def test_only_the_demos_models_are_an_error_that_says_so(tmp_path):
+    _folder_of(tmp_path / "models", "demo")
+    with pytest.raises(InputError, match=r"trained on the demo's rendered portraits.*--models .*models"):
+        answering(None, tmp_path / "models", tmp_path / "released")

@@ -8,7 +8,7 @@ from stages.lib.detection.json_report import verdict_as_json
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.files import json_text
 from stages.lib.reasons import VideoReject
-from tests.helpers.verdicts import calibration_of, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
 
 CALIBRATION = calibration_of(range(1, 20))
 
@@ -19,14 +19,15 @@ def written() -> dict:
     observation = observation_of("a.mp4", n_faces=4, dropped=1)
     observation.notes.append(Note(NoteCode.TRUNCATED, {"n_decoded": 3, "n_declared": 9}))
     verdict = verdict_of(observation, [20.0, 30.0, 40.0], CALIBRATION)
-    return json.loads(json_text(verdict_as_json(verdict, CALIBRATION)))
+    return json.loads(json_text(verdict_as_json(verdict, CALIBRATION, RATE)))
 
 
 def test_it_has_these_keys(written):
     assert set(written) == {
         "video", "sha256", "bytes", "width", "height", "n_declared", "n_decoded", "n_frames", "decision",
         "reject_reason", "reason", "notes", "anomaly_score", "anomaly_score_interval", "percentile", "p_value",
-        "n_faces", "n_pairs", "frame_rejects", "faces", "dropped_frames", "pairs",
+        "n_faces", "n_pairs", "frame_rejects", "faces", "dropped_frames", "pairs", "headline", "explanation",
+        "is_like_the_reals",
     }  # fmt: skip
 
 
@@ -48,6 +49,8 @@ def test_it_has_these_keys(written):
         ("anomaly_score", 30.0),
         ("percentile", 100.0),
         ("p_value", 0.05),
+        ("is_like_the_reals", True),
+        ("headline", "Anomalous: its frames differ from each other otherwise than those of real videos do."),
         ("n_faces", 4),
         ("n_pairs", 3),
         ("frame_rejects", {"no_face": 1}),
@@ -85,6 +88,8 @@ def test_a_pair_has_both_its_frames_and_its_score(written):
         ("anomaly_score_interval", None),
         ("percentile", None),
         ("p_value", None),
+        ("is_like_the_reals", None),
+        ("explanation", ""),
         ("n_pairs", 0),
         ("pairs", []),
         ("faces", []),
@@ -93,4 +98,4 @@ def test_a_pair_has_both_its_frames_and_its_score(written):
 )
 def test_a_video_without_a_score_has_its_reason_and_nulls(key, value):
     verdict = rejected(observation_of("b.mp4", n_faces=0), VideoReject.UNREADABLE, CALIBRATION)
-    assert json.loads(json_text(verdict_as_json(verdict, CALIBRATION)))[key] == value
+    assert json.loads(json_text(verdict_as_json(verdict, CALIBRATION, RATE)))[key] == value

@@ -62,8 +62,8 @@ def test_it_says_the_verdict_its_limits_and_what_they_rest_on(page, part):
 
 @pytest.fixture(scope="module")
 def section(page) -> str:
-    """The section of the video that was added first."""
-    return page.split('<section id="video-1"')[1].split("</section>")[0]
+    """The section of the most anomalous video."""
+    return page.split('<section id="video-')[1].split("</section>")[0]
 
 
 def test_the_most_anomalous_pairs_come_first(section):
@@ -172,3 +172,20 @@ def test_it_prints(browser, address, tmp_path):
     assert page.evaluate("getComputedStyle(document.querySelector('.verdict')).breakInside") == "avoid"
     assert (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page\n") >= 4  # a page for each video at least
     page.close()
+
+
+def test_a_video_that_an_interrupted_run_judged_stands_there_without_pictures_until_it_is_added_again():
+    earlier, report = Report(CALIBRATION, RATE), Report(CALIBRATION, RATE)
+    verdict = verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)
+    report.restore(earlier.add(verdict))
+    assert report.to_be_pictured() == ["a.mp4"]
+    assert "data:image/jpeg" not in report.page([])
+    report.add(verdict)
+    assert report.to_be_pictured() == []
+    assert report.page([]).split("Made on")[1][30:] == earlier.page([]).split("Made on")[1][30:]
+
+
+def test_restoring_a_video_that_is_there_changes_nothing():
+    report = Report(CALIBRATION, RATE)
+    report.restore(report.add(verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)))
+    assert report.to_be_pictured() == []

@@ -101,7 +101,15 @@ def test_a_face_of_another_size_than_those_calibrated_on_is_noted(width, codes):
 
 def test_the_note_on_the_size_of_a_face_has_the_figures():
     (note,) = verdict_of(observation_of("v", face_px=400), [1.0] * 5, CALIBRATION).notes
-    assert note.figures == {"width": 400, "least": 50, "greatest": 150}
+    assert note.figures == {"value": 400, "least": 50, "greatest": 150}
+
+
+def test_a_video_whose_faces_are_as_those_of_the_reals_is_said_to_be_like_them():
+    assert verdict_of(observation_of("v"), [1.0] * 5, CALIBRATION).is_like_the_reals is True
+
+
+def test_a_video_whose_faces_are_larger_than_those_of_the_reals_is_said_to_be_unlike_them():
+    assert verdict_of(observation_of("v", face_px=400), [1.0] * 5, CALIBRATION).is_like_the_reals is False
 
 
 def test_what_was_noted_on_observing_comes_first_and_the_observation_stays_as_it_is():

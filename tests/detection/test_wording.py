@@ -45,7 +45,7 @@ def test_a_model_of_the_demo_says_so():
 
 @pytest.mark.parametrize("code", NoteCode)
 def test_every_note_has_its_sentence(code):
-    names = ("n_decoded", "n_declared", "others", "n_faces", "several", "counted_in", "width", "least", "greatest")
+    names = ("n_decoded", "n_declared", "others", "n_faces", "several", "counted_in", "value", "least", "greatest")
     assert note_in_words(Note(code, dict.fromkeys(names, 7))).endswith(".")
 
 
@@ -68,7 +68,7 @@ def test_another_version_of_a_package_is_named():
             "More than one face is in view in 5 of 8 frames in which they were counted; only one in each was judged.",
         ),
         (
-            Note(NoteCode.FACE_SIZE, {"width": 400.2, "least": 50.0, "greatest": 150.0}),
+            Note(NoteCode.FACE_SIZE, {"value": 400.2, "least": 50.0, "greatest": 150.0}),
             "The face is 400 px wide; those that the model was trained and calibrated on are 50 to 150 px.",
         ),
         (Note(NoteCode.BORDERLINE), "might have come out on the other side of the threshold."),

@@ -16,6 +16,7 @@ from stages.lib.fingerprint import sha256
 from stages.lib.frames.extraction import ExtractedVideo
 from stages.lib.images import encode_jpeg
 from stages.lib.reasons import FrameReject, VideoReject
+from stages.lib.records import N_APPEARANCE
 from tests.helpers.params import face_settings, frame_settings, pair_settings, scoring_settings
 
 RATE = 0.05
@@ -56,7 +57,8 @@ def observation_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float
     """
     crops = np.random.default_rng(0).integers(0, 255, (n_faces, 224, 224, 3), np.uint8)
     box = np.array([10.0, 10.0, face_px, face_px])
-    faces = [Face(5 * i, i / 5, None, box) for i in range(n_faces)]
+    grey = np.zeros(N_APPEARANCE, np.float32)
+    faces = [Face(5 * i, i / 5, None, box, appearance=grey) for i in range(n_faces)]
     faces += [Face(5 * i, i / 5, FrameReject.NO_FACE) for i in range(n_faces, n_faces + dropped)]
     extracted = ExtractedVideo(40, 40, 320, 240, reject_reason=None if faces else VideoReject.UNREADABLE)
     view = encode_jpeg(np.full((90, 160, 3), 120, np.uint8)) if n_faces else None

@@ -3,9 +3,11 @@
 One copy of the repository is run once (session fixture); its tiny models are not meant to be right.
 """
 
+import csv
 import json
 import re
 import shutil
+import sqlite3
 import warnings
 from pathlib import Path
 
@@ -38,7 +40,8 @@ from tests.helpers.videos import face_frames, noise_frames, portrait, write_vide
 
 def _detect(folder: Path, *arguments: str | Path, code: int = 0) -> tuple[str, dict | None]:
     """What `detect` prints, and its JSON, where it is asked for as the last argument."""
-    done = run(folder, "python", "-m", "stages.detect", *map(str, arguments), check=False)
+    models = [] if "--models" in arguments else ["--models", "models"]
+    done = run(folder, "python", "-m", "stages.detect", *models, *map(str, arguments), check=False)
     assert done.returncode == code, done.stderr[-3000:]
     target = Path(arguments[-1] if arguments else "")
     content = read_json(folder / target) if target.suffix == ".json" else None
@@ -287,6 +290,53 @@ def test_a_report_goes_to_standard_output_and_the_table_elsewhere(ran):
     assert printed.startswith("<!DOCTYPE html>")
     assert printed.endswith("</html>\n")
     assert ">=x &lt;b&gt;</h2>" in printed
+
+
+def test_a_line_of_csv_and_of_json_lines_is_what_the_json_file_has(ran, tmp_path):
+    files = ["--csv", tmp_path / "o.csv", "--jsonl", tmp_path / "o.jsonl", "--json", tmp_path / "o.json"]
+    _, found = _detect(ran, "inputs/messy", *files, code=2)
+    of_run = {key: found[key] for key in ("model", "false_alarm_rate", "threshold")}
+    lines = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert lines == [of_run | video for video in found["videos"]]
+    with (tmp_path / "o.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["video"] for row in rows] == [video["video"] for video in found["videos"]]
+    scores = [video["anomaly_score"] for video in found["videos"]]
+    assert [float(row["anomaly_score"]) if row["anomaly_score"] else None for row in rows] == scores
+
+
+def test_an_interrupted_run_goes_on_where_it_was(ran, tmp_path):
+    videos = tmp_path / "videos"
+    for name in ("a.mp4", "b.mp4"):
+        videos.mkdir(exist_ok=True)
+        shutil.copyfile(ran / "inputs/messy/good.mp4", videos / name)
+    asked = ["--resume", tmp_path / "judged.sqlite", "--report", tmp_path / "r.html", "--json", tmp_path / "o.json"]
+    _, whole = _detect(ran, videos, *asked)
+    report = (tmp_path / "r.html").read_text()
+    with sqlite3.connect(tmp_path / "judged.sqlite") as ledger:
+        ledger.execute("DELETE FROM finished WHERE video_id LIKE '%b.mp4'")
+    printed, again = _detect(ran, videos, *asked)
+    assert "1 of 2 videos are done already" in printed
+    assert again == whole
+    assert (tmp_path / "r.html").read_text().count("data:image/jpeg") == report.count("data:image/jpeg")
+
+
+def test_a_changed_video_and_another_rate_are_judged_anew(ran, tmp_path):
+    video, asked = tmp_path / "v.mp4", ["--resume", tmp_path / "judged.sqlite", "--json", tmp_path / "o.json"]
+    shutil.copyfile(ran / "inputs/messy/good.mp4", video)
+    _, first = _detect(ran, video, *asked)
+    assert "done already" not in _detect(ran, video, "--false-alarm-rate", "0.3", *asked)[0]
+    shutil.copyfile(ran / "inputs/messy/good val.mp4", video)
+    printed, other = _detect(ran, video, *asked)
+    assert "done already" not in printed
+    assert other["videos"][0]["sha256"] != first["videos"][0]["sha256"]
+
+
+def test_a_model_of_the_demo_does_not_judge_unless_it_is_named(ran, tmp_path):
+    done = run(ran, "python", "-m", "stages.detect", "inputs/messy/good.mp4", "--json", str(tmp_path / "o.json"))
+    model = read_json(tmp_path / "o.json")["model"]
+    assert model.startswith("The released model people-1 judges. It was trained on 50 clips of 49 real people")
+    assert " ".join(model.split())[:60] in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(
