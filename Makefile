@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test detect app bench preset tables release docs help
+.PHONY: repro test detect calibrate app bench preset tables release docs help
 repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yaml (as shipped: the demo)
 	python -m stages.params
 	dvc repro
@@ -22,6 +22,12 @@ test: .venv/.installed-dev  ## lint, check types and run the tests
 detect: .venv/.installed  ## is a video fake? VIDEO=clip.mp4 or a folder; ARGS="--report report.html"
 	$(if $(VIDEO),,$(error name a video or a folder: make detect VIDEO=clip.mp4))
 	python -m stages.detect "$(VIDEO)" $(ARGS)
+
+# REALS: a folder of your own real videos; the models go to OUT, which detect takes by ARGS="--models calibrated".
+OUT ?= calibrated
+calibrate: .venv/.installed  ## thresholds from your own real videos: REALS=folder OUT=calibrated
+	$(if $(REALS),,$(error name a folder of real videos: make calibrate REALS=folder))
+	python -m stages.calibrate_on "$(REALS)" --out "$(OUT)" $(ARGS)
 
 # The same as a web page on this machine.
 app: .venv/.installed-app  ## the same as a web page on this machine
@@ -51,7 +57,7 @@ docs: .venv/.installed-docs  ## generate docs/params.md and build the documentat
 	python -m mkdocs build --strict
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.installed: requirements.txt requirements-nodeps.txt
 	$(PYTHON) -m venv .venv
