@@ -25,7 +25,7 @@ from stages.lib.calibration.bundle import Calibration, load_calibration, package
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.json_report import verdict_as_json
-from stages.lib.detection.observation import Observation, observe
+from stages.lib.detection.observation import Note, NoteCode, Observation, observe
 from stages.lib.detection.verdict import Verdict
 from stages.lib.detection.wording import (
     limits,
@@ -77,6 +77,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--frames", action="store_true", help="each folder holds the frames of one video, as images")
     parser.add_argument("--max-minutes", type=float, default=np.inf, metavar="N", help="pass over longer videos")
     parser.add_argument("--name", help="what a single video is called in what is written")
+    parser.add_argument("--rendered", action="store_true", help="note that the videos are rendered examples")
+    parser.add_argument("--home", metavar="URL", help="page that the report links back to")
     arguments = parser.parse_args()
     if arguments.json == arguments.report == STANDARD_OUTPUT:
         parser.error("only one of --json and --report can go to standard output")
@@ -211,6 +213,8 @@ def main() -> None:
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(Detector, arguments.models, calibration)
         for observation in _observe_all(videos, calibration, 60 * arguments.max_minutes):
+            if arguments.rendered:
+                observation.notes.insert(0, Note(NoteCode.RENDERED))
             verdict = loading.result().judge(observation, rate)
             results.append(verdict_as_json(verdict, calibration))
             words = _words(verdict, calibration, rate) if len(videos) == 1 else []
@@ -224,7 +228,7 @@ def main() -> None:
     print("", *(textwrap.fill(text, 110) for text in sentences if text), sep="\n", file=for_people)
     _write(arguments.json, json_text(_run_as_json(calibration, rate, warnings, results)))
     if report:
-        _write(arguments.report, report.page(warnings))
+        _write(arguments.report, report.page(warnings, arguments.home))
     if any(result["anomaly_score"] is None for result in results):
         sys.exit(NOT_ALL_SCORED)
 

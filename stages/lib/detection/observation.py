@@ -34,6 +34,7 @@ class NoteCode(StrEnum):
     SEVERAL_FACES = "several_faces"
     FACE_SIZE = "face_size"
     BORDERLINE = "borderline"
+    RENDERED = "rendered"
 
 
 @dataclass(frozen=True)

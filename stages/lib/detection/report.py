@@ -1,6 +1,9 @@
-"""The report of a run: one HTML page that needs nothing else, opens offline, and runs no script."""
+"""The report of a run: one HTML page that needs nothing else, opens offline, and runs no script but that of its
+table.
+"""
 
 import base64
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +35,9 @@ _MACROS: Any = (
     .get_template("report.html")
     .module
 )
-_REAL, _THIS, _ALARM = "#1b5e7a", "#1a1a1a", "#9c1c1c"  # as in the page
+_SORT = (Path(__file__).parent / "sort.js").read_text(encoding="utf-8")
+_SORT_HASH = f"sha256-{base64.b64encode(hashlib.sha256(_SORT.encode()).digest()).decode()}"  # the page runs this alone
+_REAL, _THIS, _ALARM = "#0d5c75", "#1b1e21", "#9c1c1c"  # as in style.css
 
 
 @dataclass
@@ -65,7 +70,9 @@ class Report:
             "name": verdict.observation.name,
             "decision": verdict.decision,
             "score": "–" if verdict.anomaly_score is None else f"{score:.2f}",
+            "score_key": "" if verdict.anomaly_score is None else repr(float(score)),
             "percentile": "–" if verdict.percentile is None else f"{verdict.percentile:.0f}",
+            "percentile_key": "" if verdict.percentile is None else repr(float(verdict.percentile)),
             "reason": reason(verdict, self._calibration) or "",
         }
         pictured = self._section(row["id"], verdict, self._pictures(verdict)) if verdict.observation.view else None
@@ -74,14 +81,19 @@ class Report:
         if len(with_pictures) > MOST_PICTURED:
             min(with_pictures, key=lambda entry: entry.score).pictured = None
 
-    def page(self, warnings: list[str]) -> str:
-        """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole."""
+    def page(self, warnings: list[str], home: str | None = None) -> str:
+        """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole;
+        ``home``: the address of the page to go back to.
+        """
         entries = sorted(self._entries, key=lambda entry: (-entry.score, entry.row["name"]))
         counts = Counter(entry.row["decision"] for entry in entries)
         summary = ", ".join(f"{count} {decision}" for decision, count in sorted(counts.items()))
         videos = f"{len(entries)} video{'' if len(entries) == 1 else 's'}"
+        title = videos
+        if len(entries) == 1:
+            title = f"{entries[0].row['decision'].capitalize()}: {entries[0].row['name']}"
         page: str = _MACROS.page(
-            "DiffFake report",
+            f"{title} – DiffFake report",
             f"{videos}: {summary}. Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
             [entry.row for entry in entries],
             [entry.pictured or entry.plain for entry in entries],
@@ -89,6 +101,9 @@ class Report:
             limits(self._calibration),
             warnings,
             self._model(),
+            home,
+            _SORT,
+            _SORT_HASH,
         )
         return page.strip() + "\n"
 

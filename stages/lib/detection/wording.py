@@ -23,6 +23,8 @@ _NOTES = {
     "{least:.0f} to {greatest:.0f} px. The score may mean less.",
     NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the "
     "other side of the threshold.",
+    NoteCode.RENDERED: "This is a rendered example: a still portrait that this program set in motion, recorded by no "
+    "camera. A model that was trained on real people tends to find that unusual, forged or not.",
 }
 
 
@@ -118,6 +120,36 @@ def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
             f"Achieved on real test videos: {alarmed} of {len(test)} called anomalous ({alarmed / len(test):.1%})."
         )
     return " ".join(sentences)
+
+
+def model_in_words(calibration: Calibration) -> list[str]:
+    """What the model is, in at most two sentences."""
+    trained = calibration.trained_on
+    who = f" of {trained.people} people" if trained.people else ""
+    learnt = (
+        f"The model learnt from {trained.videos} real videos{who} (the dataset '{trained.dataset}') how the frames of "
+        "one person differ, and from no forgery."
+    )
+    if trained.dataset == _DEMO:
+        return [learnt, "These are rendered: it shows how the program works, and says nothing about real videos."]
+    looks_at = (
+        f"It looks at up to {calibration.frames.per_video} frames of a video, and needs a face in at least "
+        f"{calibration.pairs.min_faces} of them."
+    )
+    return [learnt, looks_at]
+
+
+def example_in_words(calibration: Calibration) -> str:
+    """What a rendered example can show of this model, in a sentence."""
+    if calibration.trained_on.dataset == _DEMO:
+        return (
+            "The model was trained on faces rendered in the same way, so this shows it at its best, not how it does on "
+            "real videos."
+        )
+    return (
+        "The model was trained on real people and tends to find a rendered face unusual, swapped or not: this shows "
+        "what a report looks like, not how well fakes are told from real videos."
+    )
 
 
 def limits(calibration: Calibration) -> list[str]:
