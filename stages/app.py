@@ -1,4 +1,4 @@
-"""app: a web page on this machine: drop a video, get the report of `python -m stages.detect`.
+"""app: a web page on this machine: drop a video, or take an example, and get the report of `python -m stages.detect`.
 
     make app        # or python -m stages.app, after pip install -r requirements-app.txt
 
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,12 +25,17 @@ from werkzeug.exceptions import HTTPException
 from stages.cli import run
 from stages.detect import NOT_ALL_SCORED, printable
 from stages.lib.calibration.bundle import Calibration, load_calibration
-from stages.lib.detection.wording import limits, what_a_verdict_rests_on
+from stages.lib.demo.dataset import make_videos, plan_videos
+from stages.lib.detection.wording import example_in_words, limits, model_in_words, what_a_verdict_rests_on
 from stages.lib.errors import InputError
 
 _WAITING = 4  # requests that may wait for a free place; further ones are told to come back
 _FORM_BYTES = 10_000  # what a form may add to the file
 _LONGEST_NAME = 200
+_CARD_AT = "/model-card"
+# What the example's buttons say: by key, the demo's method ("" is the real video), and what they are called.
+_EXAMPLES = {"real": ("", "An unaltered face"), "swap": ("swap-3", "A swapped face")}
+_EXAMPLE_SEED, _EXAMPLE_FRAMES = 1, (50, 50)  # another seed than the demo's own: nobody that its model has seen
 log = logging.getLogger("difffake.app")
 
 
@@ -58,14 +64,26 @@ class AnalysisFailed(Exception):
     """No report came out; the message is for the user."""
 
 
-def analyse(upload: IO[bytes], name: str, models: Path, allowed: Limits) -> bytes:
-    """The report (HTML) of an uploaded file. Raises :class:`AnalysisFailed` where there is none."""
-    upload.flush()
-    command = [sys.executable, "-m", "stages.detect", f"/proc/self/fd/{upload.fileno()}", "--models", str(models)]
-    command += ["--max-minutes", str(allowed.minutes), f"--name={name}", "--report", "-"]
+def rendered(method: str) -> IO[bytes]:
+    """A video of a made-up person, rendered now, in a file without a name: the real one, or a fake by a method of the
+    demo.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        video = next(video for video in plan_videos({"test": 2})[0] if video.method == method)
+        make_videos(Path(folder), [video], _EXAMPLE_FRAMES, _EXAMPLE_SEED)
+        return (Path(folder) / video.path).open("rb")
+
+
+def analyse(video: IO[bytes], name: str, models: Path, allowed: Limits, *more: str) -> bytes:
+    """The report (HTML) of a video; ``more``: arguments of `stages.detect`. Raises :class:`AnalysisFailed` where there
+    is none.
+    """
+    video.flush()
+    command = [sys.executable, "-m", "stages.detect", f"/proc/self/fd/{video.fileno()}", "--models", str(models)]
+    command += ["--max-minutes", str(allowed.minutes), f"--name={name}", "--report", "-", "--home", "/", *more]
     try:
         done = subprocess.run(
-            command, pass_fds=[upload.fileno()], capture_output=True, timeout=allowed.timeout_s, check=False
+            command, pass_fds=[video.fileno()], capture_output=True, timeout=allowed.timeout_s, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise AnalysisFailed(f"The analysis took longer than {allowed.timeout_s:.0f} s and was stopped.") from error
@@ -81,10 +99,14 @@ def _readable(name: str) -> str:
 
 
 class _Page:
-    """The form, with what a verdict rests on, and a message where something is wrong."""
+    """The form, with the model and what a verdict rests on, and a message where something is wrong."""
 
-    def __init__(self, calibration: Calibration, allowed: Limits) -> None:
+    def __init__(self, calibration: Calibration, allowed: Limits, card: Path | None) -> None:
         self._content = {
+            "about": model_in_words(calibration),
+            "card": _CARD_AT if card else None,
+            "example": example_in_words(calibration),
+            "examples": [(key, name) for key, (_, name) in _EXAMPLES.items()],
             "rests_on": what_a_verdict_rests_on(calibration, calibration.false_alarm_rate),
             "limits": limits(calibration),
             "megabytes": allowed.megabytes,
@@ -103,24 +125,39 @@ class _Page:
 
 
 class _Analyses:
-    """Analyses uploads, some at a time; of the others a few may wait."""
+    """Analyses uploads and examples, some at a time; of the others a few may wait."""
 
     def __init__(self, models: Path, allowed: Limits, page: _Page) -> None:
         self._models, self._allowed, self._page = models, allowed, page
         self._admitted = threading.BoundedSemaphore(allowed.at_once + _WAITING)
         self._places = threading.BoundedSemaphore(allowed.at_once)
 
-    def __call__(self) -> Response:
-        if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-            return self._page("Another web page sent this; drop the video here instead.", 403)
+    def upload(self) -> Response:
+        """The report of the video that was sent."""
         video = request.files.get("video")
         if video is None or not video.filename:
             return self._page("Choose a video first.", 400)
+        name = _readable(video.filename)
+        return self._in_turn(lambda: analyse(video.stream, name, self._models, self._allowed))
+
+    def example(self) -> Response:
+        """The report of an example, rendered for this request."""
+        if (key := request.form.get("example", "")) not in _EXAMPLES:
+            return self._page("Choose one of the examples.", 400)
+        method, name = _EXAMPLES[key]
+
+        def report() -> bytes:
+            with rendered(method) as video:
+                return analyse(video, f"Rendered example: {name.lower()}", self._models, self._allowed, "--rendered")
+
+        return self._in_turn(report)
+
+    def _in_turn(self, report: Callable[[], bytes]) -> Response:
         if not self._admitted.acquire(blocking=False):
             return self._page("Too many videos are being analysed at the moment. Try again in a minute.", 503)
         try:
             with self._places:
-                return Response(analyse(video.stream, _readable(video.filename), self._models, self._allowed))
+                return Response(report())
         except AnalysisFailed as failure:
             return self._page(str(failure), 500)
         finally:
@@ -134,14 +171,19 @@ def _private(response: Response) -> Response:
     return response
 
 
-def create_app(models: Path, allowed: Limits) -> Flask:
-    """The web application. Raises :class:`stages.lib.errors.InputError` where the models are missing or don't belong
-    together.
+def create_app(models: Path, allowed: Limits, card: Path | None = None) -> Flask:
+    """The web application; ``card``: a text about the models that the page links to. Raises
+    :class:`stages.lib.errors.InputError` where the models are missing or don't belong together.
     """
-    page = _Page(load_calibration(models), allowed)
+    page = _Page(load_calibration(models), allowed, card)
+    analyses = _Analyses(models, allowed, page)
     app = Flask(__name__, template_folder=Path(__file__).parent, static_folder=None)
     app.request_class = _Upload
     app.config["MAX_CONTENT_LENGTH"] = allowed.most_bytes + _FORM_BYTES
+
+    def sent_by_others() -> Response | None:
+        is_own = request.method != "POST" or request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
+        return None if is_own else page("Another web page sent this; start from this one instead.", 403)
 
     def refused(error: HTTPException) -> Response:
         if error.code == 413:
@@ -149,7 +191,14 @@ def create_app(models: Path, allowed: Limits) -> Flask:
         return page(error.description, error.code or 500)
 
     app.add_url_rule("/", "form", page)
-    app.add_url_rule("/", "report", _Analyses(models, allowed, page), methods=["POST"])
+    app.add_url_rule("/", "upload", analyses.upload, methods=["POST"])
+    app.add_url_rule("/example", "example", analyses.example, methods=["POST"])
+    if card:
+        if not card.is_file():
+            raise InputError(f"{card}: no such file; name a text about the models, or leave --card out")
+        text = card.read_text(encoding="utf-8")
+        app.add_url_rule(_CARD_AT, "card", lambda: Response(text, mimetype="text/plain"))
+    app.before_request(sent_by_others)
     app.register_error_handler(HTTPException, refused)
     app.after_request(_private)
     return app
@@ -158,6 +207,7 @@ def create_app(models: Path, allowed: Limits) -> Flask:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the models (default: models)")
+    parser.add_argument("--card", type=Path, metavar="FILE", help="a text about the models, to which the page links")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one (default: 8000)")
     parser.add_argument("--max-megabytes", type=int, default=500, metavar="N", help="of an upload (default: 500)")
@@ -166,7 +216,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="analyses at the same time (default: 2)")
     arguments = parser.parse_args()
     allowed = Limits(arguments.max_megabytes, arguments.max_minutes, arguments.timeout, arguments.at_once)
-    app = create_app(arguments.models, allowed)
+    app = create_app(arguments.models, allowed, arguments.card)
     threads = allowed.at_once + _WAITING + 2  # so that the form itself always finds one
     most = app.config["MAX_CONTENT_LENGTH"]
     try:

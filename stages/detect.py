@@ -26,7 +26,7 @@ from stages.cli import a_rate, run
 from stages.lib.calibration.bundle import CALIBRATION, Calibration, answering, load_calibration, package_versions
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.json_report import CSV_COLUMNS, run_as_json, verdict_as_json
-from stages.lib.detection.observation import AskedFor, observe_all
+from stages.lib.detection.observation import AskedFor, Note, NoteCode, observe_all
 from stages.lib.detection.wording import version_warnings
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path, json_text, write_text
@@ -78,6 +78,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--frames", action="store_true", help="each folder holds the frames of one video, as images")
     parser.add_argument("--max-minutes", type=float, default=np.inf, metavar="N", help="pass over longer videos")
     parser.add_argument("--name", help="what a single video is called in what is written")
+    parser.add_argument("--rendered", action="store_true", help="note that the videos are rendered examples")
+    parser.add_argument("--home", metavar="URL", help="page that the report links back to")
     arguments = parser.parse_args()
     if arguments.json == arguments.report == STANDARD_OUTPUT:
         parser.error("only one of --json and --report can go to standard output")
@@ -132,10 +134,10 @@ def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
 class _Judging:
     """Judges videos as they are observed, and puts them into the report, if there is to be one."""
 
-    def __init__(self, models: Path, calibration: Calibration, rate: float, max_seconds: float, report: bool) -> None:
-        self._models, self._calibration, self._rate, self._max_seconds = models, calibration, rate, max_seconds
+    def __init__(self, models: Path, calibration: Calibration, rate: float, arguments: argparse.Namespace) -> None:
+        self._models, self._calibration, self._rate, self._arguments = models, calibration, rate, arguments
         self.report = None
-        if report:
+        if arguments.report:
             from stages.lib.detection.report import Report  # Matplotlib takes a second, which a table has no need of
 
             self.report = Report(calibration, rate)
@@ -148,19 +150,21 @@ class _Judging:
         # PyTorch and the models load while the first videos are decoded.
         with ThreadPoolExecutor(1) as pool:
             loading = pool.submit(Detector, self._models, self._calibration)
-            for observation in observe_all(videos, self._calibration, self._max_seconds, "detect"):
+            for observation in observe_all(videos, self._calibration, 60 * self._arguments.max_minutes, "detect"):
+                if self._arguments.rendered:
+                    observation.notes.insert(0, Note(NoteCode.RENDERED))
                 verdict = loading.result().judge(observation, self._rate)
                 content = verdict_as_json(verdict, self._calibration, self._rate)
                 kept = self.report.add(verdict) if self.report else ""
                 yield by_name[observation.name], pa.table({"verdict": [json.dumps(content)], "report": [kept]})
 
     def page(self, videos: Sequence[AskedFor], warnings: list[str]) -> str:
-        """The report. What an interrupted run judged is judged again where its pictures are to be shown."""
+        """The report. What an interrupted run judged is judged again where it is to be shown with pictures."""
         assert self.report
-        lacking = set(self.report.to_be_pictured())
+        lacking = set(self.report.lacking())
         for _ in self([video for video in videos if video.video_id in lacking]):
             pass
-        return self.report.page(warnings)
+        return self.report.page(warnings, self._arguments.home)
 
 
 @contextmanager
@@ -236,10 +240,11 @@ def main() -> None:
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
     videos = _asked_for(arguments)
     for_people = sys.stderr if STANDARD_OUTPUT in (arguments.json, arguments.report) else sys.stdout
-    judging = _Judging(models, calibration, rate, 60 * arguments.max_minutes, bool(arguments.report))
+    judging = _Judging(models, calibration, rate, arguments)
     warnings = version_warnings(calibration.packages, package_versions())
     common = run_as_json(calibration, rate, warnings)
-    key = recipe("stages/detect.py", sha256(models / CALIBRATION), rate, arguments.max_minutes, bool(arguments.report))
+    settings = (rate, arguments.max_minutes, arguments.rendered, bool(arguments.report))
+    key = recipe("stages/detect.py", sha256(models / CALIBRATION), *settings)
     with _ledger(arguments.resume, key) as ledger, redirect_stdout(for_people):
         judged = ledger.resume(videos, judging)
 

@@ -139,10 +139,7 @@ def test_beside_the_others_is_by_their_threshold():
 def test_how_many_videos_a_rate_takes():
     fewest, sure = videos_needed(0.05)
     assert fewest == 19
-
-    def upper(n):
-        rank = int(np.ceil(round(0.95 * (n + 1), 9)))
-        return beta.ppf(0.975, n + 1 - rank, rank)
-
-    assert upper(sure) <= 0.1 < upper(sure - 1)
-    assert upper(19) > 0.1
+    # of 20 k - 1 videos the k-th highest score is the threshold, and the true rate follows a beta distribution
+    k = (sure + 1) // 20
+    assert sure == 20 * k - 1
+    assert beta.ppf(0.975, k, 19 * k) <= 0.1 < beta.ppf(0.975, k - 1, 19 * (k - 1))

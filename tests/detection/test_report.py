@@ -1,5 +1,7 @@
 """The report: what is in it, and how it behaves in a real browser."""
 
+import base64
+import hashlib
 import re
 
 import numpy as np
@@ -9,6 +11,7 @@ from stages.lib.detection import report as report_module
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.report import Report
 from stages.lib.reasons import VideoReject
+from tests.helpers.pages import problems_on_screens
 from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
@@ -78,9 +81,44 @@ def test_each_face_used_is_shown(section):
     assert section.count('alt="Face at ') == 6
 
 
-@pytest.mark.parametrize("script", ["<script", "onerror=alert(2)>"])
-def test_it_runs_nothing(page, script):
+@pytest.mark.parametrize("script", ["<script>alert", "onerror=alert(2)>"])
+def test_it_runs_nothing_that_a_name_holds(page, script):
     assert script not in page
+
+
+def test_its_policy_lets_the_tables_script_run_and_no_other(page):
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert re.findall(r"script-src ([^\";]*)", page) == [f"'sha256-{digest}'"]
+
+
+@pytest.fixture(scope="module")
+def single() -> str:
+    """The report of one video, for a page at /back."""
+    report = Report(CALIBRATION, RATE)
+    report.add(verdict_of(observation_of("Clip & <b>.mp4"), [9.0, 5.0, 7.0, 3.0, 20.0], CALIBRATION))
+    return report.page([], "/back")
+
+
+@pytest.mark.parametrize("part", ["<script", "script-src", '<table class="videos"'])
+def test_of_a_single_video_it_has_no_table_and_runs_no_script(single, part):
+    assert part not in single
+
+
+def test_of_a_single_video_its_title_is_the_verdict(single):
+    assert "<title>Anomalous: Clip &amp; &lt;b&gt;.mp4 – DiffFake report</title>" in single
+
+
+def test_of_several_videos_its_title_is_how_many(page):
+    assert "<title>4 videos – DiffFake report</title>" in page
+
+
+def test_it_leads_back_to_the_page_that_asked_for_it(single):
+    assert '<a href="/back">Analyse another video</a>' in single
+
+
+def test_it_leads_nowhere_where_nobody_asked_for_it(page):
+    assert "<nav" not in page
 
 
 def test_it_links_to_nothing_but_itself(page):
@@ -98,26 +136,24 @@ def test_its_policy_forbids_what_it_does_not_need(page):
 
 
 @pytest.fixture
-def sections(monkeypatch) -> dict[str, str]:
-    """The sections of four videos by their names, of which two may keep their pictures, in the order of the page."""
-    monkeypatch.setattr(report_module, "MOST_PICTURED", 2)
+def of_four(monkeypatch) -> str:
+    """A report of four videos, of which two may have a section."""
+    monkeypatch.setattr(report_module, "MOST_SHOWN", 2)
     report = Report(CALIBRATION, RATE)
     for name, score in (("a", 5.0), ("b", 1.0), ("c", 9.0), ("d", 7.0)):
         report.add(verdict_of(observation_of(name), [score] * 5, CALIBRATION))
-    return {re.search(r"-name\">(\w)</h2>", part)[1]: part for part in report.page([]).split("<section ")[1:]}
+    return report.page([])
 
 
-def test_the_most_anomalous_video_comes_first(sections):
-    assert list(sections) == ["c", "d", "a", "b"]
+def test_of_many_videos_the_most_anomalous_are_shown_and_come_first(of_four):
+    assert re.findall(r"-name\">(\w)</h2>", of_four) == ["c", "d"]
 
 
-def test_of_many_videos_only_the_most_anomalous_keep_their_pictures(sections):
-    assert {name for name, part in sections.items() if "<img" in part} == {"c", "d"}
-
-
-@pytest.mark.parametrize("name", "ab")
-def test_a_video_without_its_pictures_says_so(sections, name):
-    assert "only the 2 most anomalous" in sections[name]
+def test_of_the_others_the_table_has_a_row_and_says_so(of_four):
+    assert re.findall(r"<th scope=\"row\">(?:<a [^>]*>)?(\w)(</a>)?</th>", of_four) == [
+        *(("c", "</a>"), ("d", "</a>"), ("a", ""), ("b", "")),
+    ]
+    assert "The 2 most anomalous are shown below" in of_four
 
 
 @pytest.mark.parametrize("scores", [[1e9] * 5, [-1e9, -1e8, -1e9, -1e9, -1e9], [2.0] * 5])
@@ -153,15 +189,125 @@ def test_in_a_browser_everything_is_seen_at_any_width(browser, address, width):
     page.close()
 
 
-def test_a_screen_reader_finds_nothing_unnamed(browser, address):
-    from axe_playwright_python.sync_playwright import Axe
+def test_of_several_videos_it_is_accessible_on_every_screen(browser, address):
+    assert problems_on_screens(browser, address) == {}
 
-    page = browser.new_page(viewport={"width": 375, "height": 800})
+
+def test_of_a_single_video_it_is_accessible_on_every_screen(browser, single, tmp_path):
+    (tmp_path / "single.html").write_text(single, encoding="utf-8")
+    assert problems_on_screens(browser, (tmp_path / "single.html").as_uri()) == {}
+
+
+def test_every_picture_has_words(opened):
+    assert all(opened.evaluate("[...document.images].map(image => image.alt.length > 8)"))
+
+
+def test_in_the_dark_plots_keep_a_white_ground(browser, address):
+    page = browser.new_page(color_scheme="dark")
     page.goto(address)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    assert all(page.evaluate("[...document.images].map(image => image.alt.length > 8)"))
+    colours = page.evaluate(
+        "['body', '.plot img'].map(name => getComputedStyle(document.querySelector(name)).backgroundColor)"
+    )
+    assert colours == ["rgb(18, 21, 23)", "rgb(255, 255, 255)"]
     page.close()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """The report of four videos in a browser."""
+    page = browser.new_page()
+    page.goto(address)
+    yield page
+    page.close()
+
+
+SHORT = {HOSTILE: "hostile"}
+FIRST, LAST = ["hostile", "real.mp4"], ["few.mp4", "text.mp4"]  # with a score, the highest first; without
+
+
+def _order(page) -> list[str]:
+    names = page.locator("table.videos tbody th").all_inner_texts()
+    return [SHORT.get(name, name) for name in names]
+
+
+def _sorted_by(page) -> dict[str, str]:
+    """{heading: its aria-sort} of the headings that have one."""
+    headings = page.locator("table.videos thead th[aria-sort]").all()
+    return {heading.inner_text().strip(): heading.get_attribute("aria-sort") for heading in headings}
+
+
+def test_the_table_starts_with_the_highest_score(opened):
+    assert _order(opened) == FIRST + LAST
+    assert _sorted_by(opened) == {"Score": "descending"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "once", "order", "twice", "told"),
+    [
+        ("Video", ["hostile", "few.mp4", "real.mp4", "text.mp4"], "ascending", None, "video, from A to Z"),
+        ("Verdict", ["hostile", "few.mp4", "text.mp4", "real.mp4"], "ascending", None, "verdict, from A to Z"),
+        ("Score", ["real.mp4", "hostile", *LAST], "ascending", FIRST + LAST, "score, lowest first"),
+        ("Percentile", FIRST + LAST, "descending", ["real.mp4", "hostile", *LAST], "percentile, highest first"),
+        (
+            "Reason",
+            ["text.mp4", "few.mp4", *FIRST],
+            "ascending",
+            ["few.mp4", "text.mp4", *FIRST],
+            "reason, from A to Z",
+        ),
+    ],
+)
+def test_each_column_sorts_on_a_click_and_back_on_the_next(opened, heading, once, order, twice, told):
+    button = opened.get_by_role("columnheader", name=heading).get_by_role("button")
+    button.click()
+    assert _order(opened) == once
+    assert _sorted_by(opened) == {heading: order}
+    assert opened.get_by_role("status").inner_text() == f"Sorted by {told}."
+    button.click()
+    if twice:
+        assert _order(opened) == twice
+    assert _sorted_by(opened) == {heading: {"ascending": "descending", "descending": "ascending"}[order]}
+
+
+def test_numbers_sort_by_their_value(browser, tmp_path):
+    report = Report(CALIBRATION, RATE)
+    for name, score in (("a", 9.0), ("b", 10.0), ("c", -2.0), ("d", 9.001)):
+        report.add(verdict_of(observation_of(name), [score] * 5, CALIBRATION))
+    (tmp_path / "r.html").write_text(report.page([]), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    page.get_by_role("button", name="Score").click()
+    assert _order(page) == ["c", "a", "d", "b"]
+    page.close()
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_the_table_sorts_by_keyboard_alone(opened, key):
+    reached = []
+    for _ in range(4):  # the table, which may have to be scrolled, and the first three headings
+        opened.keyboard.press("Tab")
+        reached.append(opened.evaluate("document.activeElement.innerText.trim().split('\\n')[0].split('\\t')[0]"))
+    assert reached[1:] == ["Video", "Verdict", "Score"]
+    assert opened.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    opened.keyboard.press(key)
+    assert _order(opened) == ["real.mp4", "hostile", *LAST]
+    assert opened.evaluate("document.activeElement.innerText") == "Score"  # who sorts stays where they are
+
+
+def test_without_scripts_the_table_is_read_as_it_stands(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    assert page.locator("table.videos tbody th").count() == 4
+    headings = page.locator("table.videos thead th").all_inner_texts()
+    assert headings == ["Video", "Verdict", "Score", "Percentile", "Reason"]
+    assert page.get_by_role("button").count() == 0
+    context.close()
+
+
+def test_it_prints_dark_on_light_from_a_dark_screen_too(opened):
+    opened.emulate_media(media="print", color_scheme="dark")
+    assert opened.evaluate("getComputedStyle(document.body).color") == "rgb(27, 30, 33)"
 
 
 def test_it_prints(browser, address, tmp_path):
@@ -178,14 +324,14 @@ def test_a_video_that_an_interrupted_run_judged_stands_there_without_pictures_un
     earlier, report = Report(CALIBRATION, RATE), Report(CALIBRATION, RATE)
     verdict = verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)
     report.restore(earlier.add(verdict))
-    assert report.to_be_pictured() == ["a.mp4"]
+    assert report.lacking() == ["a.mp4"]
     assert "data:image/jpeg" not in report.page([])
     report.add(verdict)
-    assert report.to_be_pictured() == []
+    assert report.lacking() == []
     assert report.page([]).split("Made on")[1][30:] == earlier.page([]).split("Made on")[1][30:]
 
 
 def test_restoring_a_video_that_is_there_changes_nothing():
     report = Report(CALIBRATION, RATE)
     report.restore(report.add(verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)))
-    assert report.to_be_pictured() == []
+    assert report.lacking() == []

@@ -2,10 +2,13 @@
 
 import pytest
 
+from stages.lib.calibration.bundle import Release, TrainedOn
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import Verdict
 from stages.lib.detection.wording import (
+    example_in_words,
     limits,
+    model_in_words,
     note_in_words,
     reason,
     verdict_in_words,
@@ -154,3 +157,37 @@ def test_a_score_that_decides_nothing_is_still_named():
     headline, sentences = verdict_in_words(verdict_of(observation_of("v"), [3.0] * 5, one), one, RATE)
     assert headline.startswith("Cannot tell: the model was calibrated on too few real videos")
     assert sentences == ["Its anomaly score is 3.00."]
+
+
+def _trained_on(dataset: str, people: int = 49):
+    return CALIBRATION.model_copy(update={"trained_on": TrainedOn(dataset=dataset, videos=50, people=people)})
+
+
+RELEASED = CALIBRATION.model_copy(
+    update={"release": Release(name="people-1", summary="Two sentences. Of its makers.", card="docs/card.md")}
+)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "part"),
+    [
+        (_trained_on("demo"), "says nothing about real videos"),
+        (_trained_on("clips"), "50 real videos of 49 people (the dataset 'clips')"),
+        (_trained_on("clips", people=0), "50 real videos (the dataset 'clips')"),
+        (RELEASED, "The released model people-1 judges. Two sentences. Of its makers."),
+    ],
+)
+def test_the_model_is_told_in_a_few_words(calibration, part):
+    assert part in " ".join(model_in_words(calibration))
+
+
+def test_of_the_demos_model_an_example_shows_its_best():
+    assert "at its best" in example_in_words(_trained_on("demo"))
+
+
+def test_of_other_models_an_example_shows_what_a_report_looks_like():
+    assert "tends to find a rendered face unusual, swapped or not" in example_in_words(_trained_on("clips"))
+
+
+def test_a_rendered_example_is_called_one():
+    assert note_in_words(Note(NoteCode.RENDERED)).startswith("This is a rendered example")

@@ -41,6 +41,7 @@ class NoteCode(StrEnum):
     BRIGHTNESS = "brightness"
     DETAIL = "detail"
     BORDERLINE = "borderline"
+    RENDERED = "rendered"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Real videos of one's own in the place of those that a model was calibrated on."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,6 @@ from stages.lib.pairs.fusion import fuse
 
 Density = Literal["keep", "refit"]
 _FOLDS = 5  # a density that is fitted to these videos judges each by a fit to the other people's
-_MOST = 100_000  # videos: more than anybody calibrates on
 
 
 @dataclass(frozen=True)
@@ -168,17 +168,14 @@ def beside_the_others(scores: np.ndarray, rate: float) -> pd.DataFrame:
 def videos_needed(rate: float) -> tuple[int, int]:
     """How many real videos a false-alarm ``rate`` takes: for a threshold without assumptions, and for a true rate that
     is at most twice as high with 97.5 % probability.
+
+    The second is the first number of that kind of which the threshold is exactly the wanted quantile: between two such
+    numbers it lies higher, and the true rate lower.
     """
-    fewest = math.ceil(round(1 / rate, 9)) - 1
-
-    def is_within_twice(n: int) -> bool:
-        interval = rate_interval(n, rate)
-        return interval is not None and interval[1] <= 2 * rate
-
-    low, high = fewest, fewest
-    while not is_within_twice(high) and high < _MOST:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_within_twice(middle) else (middle, high)
-    return fewest, high
+    fewest = needed = math.ceil(round(1 / rate, 9)) - 1
+    for rank in itertools.count(1):
+        needed = max(math.ceil(round(rank / rate, 9)) - 1, fewest)
+        interval = rate_interval(needed, rate)
+        if interval is not None and interval[1] <= min(2 * rate, 1):
+            break
+    return fewest, needed

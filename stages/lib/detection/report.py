@@ -1,10 +1,12 @@
-"""The report of a run: one HTML page that needs nothing else, opens offline, and runs no script."""
+"""The report of a run: one HTML page that needs nothing else, opens offline, and runs no script but that of its
+table.
+"""
 
 import base64
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from stages.lib.figures import plt, svg_bytes
 from stages.lib.images import encode_jpeg
 from stages.lib.reason_words import FRAME_REJECTS
 
-MOST_PICTURED = 50  # videos of a run that are shown with pictures; more would make a page that no browser opens
+MOST_SHOWN = 50  # videos of a run with a section of their own; pictures of more would make a page that no browser opens
 _PAIRS_SHOWN = 3
 _WIDTH = 5  # inches of a plot: its letters can still be read on a phone
 _FACE_SIDE = 96  # px of a face among the faces used
@@ -34,27 +36,28 @@ _MACROS: Any = (
     .get_template("report.html")
     .module
 )
-_REAL, _THIS, _ALARM = "#1b5e7a", "#1a1a1a", "#9c1c1c"  # as in the page
+_SORT = (Path(__file__).parent / "sort.js").read_text(encoding="utf-8")
+_SORT_HASH = f"sha256-{base64.b64encode(hashlib.sha256(_SORT.encode()).digest()).decode()}"  # the page runs this alone
+_REAL, _THIS, _ALARM = "#0d5c75", "#1b1e21", "#9c1c1c"  # as in style.css
 
 
 @dataclass
 class _Entry:
-    """A video in the report: its row of the table, and its section (Jinja's markup) with and without pictures (None
-    where it has none, or they are left out). ``has_view``: whether there is something to picture.
-    """
+    """A video in the report: its row of the table, and its section (Jinja's markup), None where it isn't shown."""
 
     row: dict[str, str]
-    score: float
-    has_view: bool
-    plain: str
-    pictured: str | None = None
+    section: str | None = None
+
+    @property
+    def score(self) -> float:
+        return float(self.row["score_key"] or -np.inf)
 
 
 class Report:
     """Collects a run's videos, and writes the page.
 
-    A section is made when its video is added, so that crops needn't be kept; of more than ``MOST_PICTURED`` videos only
-    the most anomalous keep their pictures.
+    A section is made when its video is added, so that crops needn't be kept; of more than ``MOST_SHOWN`` videos only
+    the most anomalous keep theirs, and of the others the table has a row.
     """
 
     def __init__(self, calibration: Calibration, rate: float) -> None:
@@ -63,52 +66,61 @@ class Report:
         self._entries: dict[str, _Entry] = {}
 
     def add(self, verdict: Verdict) -> str:
-        """Add a video, or add it again. Returns what :meth:`restore` takes: all of it but the pictures."""
-        name, has_view = verdict.observation.name, verdict.observation.view is not None
-        score = -np.inf if verdict.anomaly_score is None else verdict.anomaly_score
+        """Add a video, or add it again. Returns its row, for :meth:`restore`."""
+        name, score = verdict.observation.name, verdict.anomaly_score
         row = {
             "id": f"video-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}",
             "name": name,
             "decision": verdict.decision,
-            "score": "–" if verdict.anomaly_score is None else f"{score:.2f}",
+            "score": "–" if score is None else f"{score:.2f}",
+            "score_key": "" if score is None else repr(float(score)),
             "percentile": "–" if verdict.percentile is None else f"{verdict.percentile:.0f}",
+            "percentile_key": "" if verdict.percentile is None else repr(float(verdict.percentile)),
             "reason": reason(verdict, self._calibration) or "",
         }
-        entry = _Entry(row, score, has_view, self._section(row["id"], verdict, {}))
-        kept = json.dumps(asdict(entry))
-        entry.pictured = self._section(row["id"], verdict, self._pictures(verdict)) if has_view else None
-        self._entries[name] = entry
-        with_pictures = [entry for entry in self._entries.values() if entry.pictured]
-        if len(with_pictures) > MOST_PICTURED:
-            min(with_pictures, key=lambda entry: entry.score).pictured = None
-        return kept
+        self._entries[name] = _Entry(row, self._section(row["id"], verdict))
+        with_section = [entry for entry in self._foremost(len(self._entries)) if entry.section]
+        if len(with_section) > MOST_SHOWN:
+            with_section[-1].section = None
+        return json.dumps(row)
 
     def restore(self, kept: str) -> None:
-        """Add a video that an earlier run judged, unless it is there, without pictures."""
-        entry = _Entry(**json.loads(kept))
-        self._entries.setdefault(entry.row["name"], entry)
+        """Add a video that an earlier run judged, by what :meth:`add` returned, unless it is there."""
+        row = json.loads(kept)
+        self._entries.setdefault(row["name"], _Entry(row))
 
-    def to_be_pictured(self) -> list[str]:
-        """Names of the restored videos that are among the most anomalous, and lack their pictures."""
-        with_view = [entry for entry in self._entries.values() if entry.has_view]
-        foremost = sorted(with_view, key=lambda entry: -entry.score)[:MOST_PICTURED]
-        return [entry.row["name"] for entry in foremost if entry.pictured is None]
+    def lacking(self) -> list[str]:
+        """Names of the restored videos that are to be shown, and have to be added again for it."""
+        return [entry.row["name"] for entry in self._foremost(MOST_SHOWN) if not entry.section]
 
-    def page(self, warnings: list[str]) -> str:
-        """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole."""
-        entries = sorted(self._entries.values(), key=lambda entry: (-entry.score, entry.row["name"]))
+    def _foremost(self, n: int) -> list[_Entry]:
+        """The n most anomalous videos; those without a score come last."""
+        return sorted(self._entries.values(), key=lambda entry: (-entry.score, entry.row["name"]))[:n]
+
+    def page(self, warnings: list[str], home: str | None = None) -> str:
+        """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole;
+        ``home``: the address of the page to go back to.
+        """
+        entries = self._foremost(len(self._entries))
         counts = Counter(entry.row["decision"] for entry in entries)
         summary = ", ".join(f"{count} {decision}" for decision, count in sorted(counts.items()))
         videos = f"{len(entries)} video{'' if len(entries) == 1 else 's'}"
+        title = videos
+        if len(entries) == 1:
+            title = f"{entries[0].row['decision'].capitalize()}: {entries[0].row['name']}"
         page: str = _MACROS.page(
-            "DiffFake report",
+            f"{title} – DiffFake report",
             f"{videos}: {summary}. Made on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
-            [entry.row for entry in entries],
-            [entry.pictured or entry.plain for entry in entries],
+            [entry.row | {"shown": bool(entry.section)} for entry in entries],
+            [entry.section for entry in entries if entry.section],
+            MOST_SHOWN if len(entries) > MOST_SHOWN else 0,
             what_a_verdict_rests_on(self._calibration, self._rate),
             limits(self._calibration),
             warnings,
             self._model(),
+            home,
+            _SORT,
+            _SORT_HASH,
         )
         return page.strip() + "\n"
 
@@ -119,14 +131,13 @@ class Report:
         facts += [(f"SHA-256 of {name}", digest) for name, digest in calibration.files.items()]
         return facts + [("Calibrated with", ", ".join(f"{name} {v}" for name, v in calibration.packages.items()))]
 
-    def _section(self, name: str, verdict: Verdict, pictures: dict[str, Any]) -> str:
-        """A video's section; without ``pictures``, one that notes where they are left out."""
+    def _section(self, name: str, verdict: Verdict) -> str:
+        """A video's section."""
         headline, sentences = verdict_in_words(verdict, self._calibration, self._rate)
-        omitted = bool(verdict.observation.view) and not pictures
         notes = [note_in_words(note) for note in verdict.notes]
-        omitted_above = MOST_PICTURED if omitted else 0
+        pictures = self._pictures(verdict) if verdict.observation.view else {}
         section: str = _MACROS.video(
-            verdict, name, headline, sentences, notes, pictures, omitted_above, _dropped(verdict), _facts(verdict)
+            verdict, name, headline, sentences, notes, pictures, _dropped(verdict), _facts(verdict)
         )
         return section
 

@@ -26,6 +26,8 @@ _NOTES = {
     "so does some forgery. The score may mean less.",
     NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the "
     "other side of the threshold.",
+    NoteCode.RENDERED: "This is a rendered example: a still portrait that this program set in motion, recorded by no "
+    "camera. A model that was trained on real people tends to find that unusual, forged or not.",
 }
 
 
@@ -94,14 +96,17 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
 
 
 def model_in_words(calibration: Calibration) -> list[str]:
-    """Which model judges, and what it was trained on, in a sentence or two."""
+    """Which model judges, what it was trained on, and how far to trust it, in a few sentences."""
     release, trained = calibration.release, calibration.trained_on
     if release:
         return [f"The released model {release.name} judges.", release.summary]
     who = f" of {trained.people} people" if trained.people else ""
-    return [
+    judges = (
         f"A model of your own judges, trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}')."
-    ]
+    )
+    if trained.is_demo:
+        return [judges, "These are rendered: it shows how the program works, and says nothing about real videos."]
+    return [judges]
 
 
 def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
@@ -132,6 +137,19 @@ def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:
             f"Achieved on real test videos: {alarmed} of {len(test)} called anomalous ({alarmed / len(test):.1%})."
         )
     return " ".join(sentences)
+
+
+def example_in_words(calibration: Calibration) -> str:
+    """What a rendered example can show of this model, in a sentence."""
+    if calibration.trained_on.is_demo:
+        return (
+            "The model was trained on faces rendered in the same way, so this shows it at its best, not how it does on "
+            "real videos."
+        )
+    return (
+        "The model was trained on real people and tends to find a rendered face unusual, swapped or not: this shows "
+        "what a report looks like, not how well fakes are told from real videos."
+    )
 
 
 def limits(calibration: Calibration) -> list[str]:
