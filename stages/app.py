@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from stages.cli import run
 from stages.detect import NOT_ALL_SCORED, printable
-from stages.lib.calibration.bundle import Calibration, load_calibration
+from stages.lib.calibration.bundle import CARD, Calibration, answering, load_calibration
 from stages.lib.demo.dataset import make_videos, plan_videos
 from stages.lib.detection.wording import example_in_words, limits, model_in_words, what_a_verdict_rests_on
 from stages.lib.errors import InputError
@@ -101,10 +101,10 @@ def _readable(name: str) -> str:
 class _Page:
     """The form, with the model and what a verdict rests on, and a message where something is wrong."""
 
-    def __init__(self, calibration: Calibration, allowed: Limits, card: Path | None) -> None:
+    def __init__(self, calibration: Calibration, allowed: Limits, card: str | None) -> None:
         self._content = {
             "about": model_in_words(calibration),
-            "card": _CARD_AT if card else None,
+            "card": card,
             "example": example_in_words(calibration),
             "examples": [(key, name) for key, (_, name) in _EXAMPLES.items()],
             "rests_on": what_a_verdict_rests_on(calibration, calibration.false_alarm_rate),
@@ -171,11 +171,12 @@ def _private(response: Response) -> Response:
     return response
 
 
-def create_app(models: Path, allowed: Limits, card: Path | None = None) -> Flask:
-    """The web application; ``card``: a text about the models that the page links to. Raises
+def create_app(models: Path, allowed: Limits) -> Flask:
+    """The web application; where the models have a card, it links to that. Raises
     :class:`stages.lib.errors.InputError` where the models are missing or don't belong together.
     """
-    page = _Page(load_calibration(models), allowed, card)
+    card = models / CARD
+    page = _Page(load_calibration(models), allowed, _CARD_AT if card.is_file() else None)
     analyses = _Analyses(models, allowed, page)
     app = Flask(__name__, template_folder=Path(__file__).parent, static_folder=None)
     app.request_class = _Upload
@@ -193,9 +194,7 @@ def create_app(models: Path, allowed: Limits, card: Path | None = None) -> Flask
     app.add_url_rule("/", "form", page)
     app.add_url_rule("/", "upload", analyses.upload, methods=["POST"])
     app.add_url_rule("/example", "example", analyses.example, methods=["POST"])
-    if card:
-        if not card.is_file():
-            raise InputError(f"{card}: no such file; name a text about the models, or leave --card out")
+    if card.is_file():
         text = card.read_text(encoding="utf-8")
         app.add_url_rule(_CARD_AT, "card", lambda: Response(text, mimetype="text/plain"))
     app.before_request(sent_by_others)
@@ -206,8 +205,12 @@ def create_app(models: Path, allowed: Limits, card: Path | None = None) -> Flask
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the models (default: models)")
-    parser.add_argument("--card", type=Path, metavar="FILE", help="a text about the models, to which the page links")
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="FOLDER",
+        help="the models that judge (default: your own run's, else the released ones)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=8000, help="0: any free one (default: 8000)")
     parser.add_argument("--max-megabytes", type=int, default=500, metavar="N", help="of an upload (default: 500)")
@@ -216,7 +219,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="analyses at the same time (default: 2)")
     arguments = parser.parse_args()
     allowed = Limits(arguments.max_megabytes, arguments.max_minutes, arguments.timeout, arguments.at_once)
-    app = create_app(arguments.models, allowed, arguments.card)
+    app = create_app(answering(arguments.models), allowed)
     threads = allowed.at_once + _WAITING + 2  # so that the form itself always finds one
     most = app.config["MAX_CONTENT_LENGTH"]
     try:

@@ -25,6 +25,7 @@ from stages.lib.calibration.bundle import (
     ANOMALY_MODEL,
     BACKBONE,
     CALIBRATION,
+    CARD,
     RELEASED,
     Release,
     model_files,
@@ -37,7 +38,7 @@ from stages.lib.files import atomic_folder, write_json, write_text
 # What follows the network, in order. What comes before it is taken from the run as it is.
 AFTER_TRAINING = ("embed_faces", "fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate")
 _TAKEN = ("params.yaml", "inputs", "data/index", "data/frames", "data/faces")
-CARD = Path("docs/model-card.md")
+CARD_IN_DOCS = Path("docs/model-card.md")
 
 
 def _commands() -> list[str]:
@@ -88,7 +89,7 @@ def release(name: str) -> Path:
         calibration = read_calibration(models / CALIBRATION)
         calibration = calibration.model_copy(
             update={
-                "release": Release(name=name, summary=about.summary, card=CARD.as_posix()),
+                "release": Release(name=name, summary=about.summary, card=CARD_IN_DOCS.as_posix()),
                 "files": model_files(models, calibration.faces.landmarks),
             }
         )
@@ -99,8 +100,8 @@ def release(name: str) -> Path:
             for model in (BACKBONE, ANOMALY_MODEL):
                 shutil.copyfile(models / model, made / model)
             write_json(made / CALIBRATION, calibration.model_dump())
-            write_text(made / "README.md", card)
-    write_text(CARD, card)
+            write_text(made / CARD, card)
+    write_text(CARD_IN_DOCS, card)
     return folder
 
 
@@ -109,7 +110,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of the release: a folder below released/ with its about.yaml")
     folder = release(parser.parse_args().name)
     size = sum(path.stat().st_size for path in folder.iterdir())
-    print(f"{folder}: {size / 1e6:.1f} MB; {CARD} is its card")
+    print(f"{folder}: {size / 1e6:.1f} MB; {CARD_IN_DOCS} is its card")
 
 
 if __name__ == "__main__":

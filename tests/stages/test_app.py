@@ -13,7 +13,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from stages.app import AnalysisFailed, Limits, analyse, create_app, rendered
-from stages.lib.errors import InputError
+from stages.lib.calibration.bundle import CARD
 from tests.helpers.pages import problems, problems_on_screens
 from tests.helpers.pipeline import BIN
 from tests.helpers.verdicts import calibration_of, write_models
@@ -134,8 +134,8 @@ def test_an_example_is_analysed_as_an_upload_is_and_called_one(app, monkeypatch,
 
 def test_the_form_links_to_the_models_card(tmp_path):
     write_models(tmp_path, calibration_of([1.0, 2.0, 3.0]))
-    (tmp_path / "card.md").write_text("# <b>Ünser</b> model", encoding="utf-8")
-    client = create_app(tmp_path, ALLOWED, tmp_path / "card.md").test_client()
+    (tmp_path / CARD).write_text("# <b>Ünser</b> model", encoding="utf-8")
+    client = create_app(tmp_path, ALLOWED).test_client()
     assert '<a href="/model-card">' in client.get("/").text
     card = client.get("/model-card")
     assert (card.text, card.content_type) == ("# <b>Ünser</b> model", "text/plain; charset=utf-8")
@@ -143,12 +143,6 @@ def test_the_form_links_to_the_models_card(tmp_path):
 
 def test_without_a_card_there_is_no_link(app):
     assert "model-card" not in app.test_client().get("/").text
-
-
-def test_a_card_that_is_missing_is_told(tmp_path):
-    write_models(tmp_path, calibration_of([1.0, 2.0, 3.0]))
-    with pytest.raises(InputError, match=r"card.md: no such file; name a text about the models, or leave --card out"):
-        create_app(tmp_path, ALLOWED, tmp_path / "card.md")
 
 
 def test_more_uploads_than_may_wait_are_told_to_come_back(app, monkeypatch):

@@ -22,6 +22,7 @@ from stages.lib.pairs.settings import PairSettings
 from stages.lib.settings import Rate, Settings, name_in
 
 BACKBONE, ANOMALY_MODEL, CALIBRATION = "backbone.safetensors", "anomaly_model.skops", "calibration.json"
+CARD = "README.md"  # of released models
 PAIR_QUANTILES = (0.05, 0.5, 0.95)
 OWN_RUN, RELEASED = Path("models"), Path("released")  # where a run's models are, and those that come with the project
 _DEMO = "demo"  # the training dataset that comes with the project

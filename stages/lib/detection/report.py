@@ -19,7 +19,14 @@ from matplotlib.figure import Figure
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import threshold
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
-from stages.lib.detection.wording import limits, note_in_words, reason, verdict_in_words, what_a_verdict_rests_on
+from stages.lib.detection.wording import (
+    limits,
+    model_in_words,
+    note_in_words,
+    reason,
+    verdict_in_words,
+    what_a_verdict_rests_on,
+)
 from stages.lib.faces.video_faces import Face
 from stages.lib.figures import plt, svg_bytes
 from stages.lib.images import encode_jpeg
@@ -126,7 +133,9 @@ class Report:
 
     def _model(self) -> list[tuple[str, str]]:
         calibration = self._calibration
-        facts = [("Fusion", calibration.fusion), ("Frames per video", str(calibration.frames.per_video))]
+        facts = [("Which judges", " ".join(model_in_words(calibration)))]
+        facts += [("Card", calibration.release.card)] if calibration.release else []
+        facts += [("Fusion", calibration.fusion), ("Frames per video", str(calibration.frames.per_video))]
         facts += [("Pairs per video", str(calibration.pairs.per_video))]
         facts += [(f"SHA-256 of {name}", digest) for name, digest in calibration.files.items()]
         return facts + [("Calibrated with", ", ".join(f"{name} {v}" for name, v in calibration.packages.items()))]
