@@ -41,9 +41,10 @@ tables: .venv/.installed  ## the paper's comparisons on your datasets; ARGS="--o
 preset: .venv/.installed  ## write presets/ into params.yaml; NAME=paper or NAME="paper cross_dataset"
 	python -m stages.params --preset $(NAME:%=presets/%.yaml)
 
-# docs/params.md is generated; a broken link fails the build.
-docs: .venv/.installed-docs  ## generate docs/params.md and build the documentation into site/
+# docs/params.md is generated, and docs/app.png where there are Chromium and a model; a broken link fails the build.
+docs: .venv/.installed-docs  ## generate docs/params.md and docs/app.png, and build the documentation into site/
 	python -m stages.params --docs docs/params.md
+	python -m docs.screenshot
 	python -m mkdocs build --strict
 
 help:  ## list the targets
@@ -63,7 +64,7 @@ help:  ## list the targets
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-app.txt
 	touch $@
 
-.venv/.installed-docs: requirements-docs.txt .venv/.installed
+.venv/.installed-docs: requirements-docs.txt requirements-app.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
