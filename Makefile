@@ -51,9 +51,10 @@ preset: .venv/.installed  ## write presets/ into params.yaml; NAME=paper or NAME
 release: .venv/.installed  ## make a folder of this run's models to give away; NAME=people-1
 	python -m stages.release --name $(NAME)
 
-# docs/params.md is generated; a broken link fails the build.
-docs: .venv/.installed-docs  ## generate docs/params.md and build the documentation into site/
+# docs/params.md is generated, and docs/app.png where there are Chromium and a model; a broken link fails the build.
+docs: .venv/.installed-docs  ## generate docs/params.md and docs/app.png, and build the documentation into site/
 	python -m stages.params --docs docs/params.md
+	python -m docs.screenshot
 	python -m mkdocs build --strict
 
 help:  ## list the targets
@@ -73,6 +74,6 @@ help:  ## list the targets
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-app.txt
 	touch $@
 
-.venv/.installed-docs: requirements-docs.txt .venv/.installed
+.venv/.installed-docs: requirements-docs.txt requirements-app.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-docs.txt
 	touch $@

@@ -19,7 +19,7 @@ from tests.helpers.pipeline import BIN
 from tests.helpers.verdicts import calibration_of, write_models
 from tests.helpers.videos import face_frames, write_video
 
-ALLOWED = Limits(megabytes=1, minutes=1, timeout_s=60, at_once=2)
+ALLOWED = Limits(megabytes=1, minutes=1, timeout_s=300, at_once=2)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _report(page):
-    page.get_by_role("heading", name="DiffFake report").wait_for(timeout=90_000)
+    page.get_by_role("heading", name="DiffFake report").wait_for(timeout=300_000)
     return page
 
 
