@@ -30,6 +30,7 @@ from stages.lib.detection.verdict import Verdict
 from stages.lib.detection.wording import (
     limits,
     note_in_words,
+    ratios_in_words,
     verdict_in_words,
     version_warnings,
     what_a_verdict_rests_on,
@@ -194,7 +195,8 @@ def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
 
 def _words(verdict: Verdict, calibration: Calibration, rate: float) -> list[str]:
     headline, sentences = verdict_in_words(verdict, calibration, rate)
-    return [headline, " ".join(sentences), *(note_in_words(note) for note in verdict.notes)]
+    notes = [note_in_words(note) for note in verdict.notes]
+    return [headline, " ".join(sentences), *notes, *ratios_in_words(verdict.likelihood_ratios)]
 
 
 def main() -> None:

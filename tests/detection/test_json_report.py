@@ -8,7 +8,7 @@ from stages.lib.detection.json_report import verdict_as_json
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.files import json_text
 from stages.lib.reasons import VideoReject
-from tests.helpers.verdicts import calibration_of, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import calibration_of, measured, observation_of, rejected, verdict_of
 
 CALIBRATION = calibration_of(range(1, 20))
 
@@ -26,7 +26,7 @@ def test_it_has_these_keys(written):
     assert set(written) == {
         "video", "sha256", "bytes", "width", "height", "n_declared", "n_decoded", "n_frames", "decision",
         "reject_reason", "reason", "notes", "anomaly_score", "anomaly_score_interval", "percentile", "p_value",
-        "n_faces", "n_pairs", "frame_rejects", "faces", "dropped_frames", "pairs",
+        "likelihood_ratios", "n_faces", "n_pairs", "frame_rejects", "faces", "dropped_frames", "pairs",
     }  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def test_it_has_these_keys(written):
         ("anomaly_score", 30.0),
         ("percentile", 100.0),
         ("p_value", 0.05),
+        ("likelihood_ratios", []),
         ("n_faces", 4),
         ("n_pairs", 3),
         ("frame_rejects", {"no_face": 1}),
@@ -75,6 +76,45 @@ def test_a_pair_has_both_its_frames_and_its_score(written):
     }
 
 
+@pytest.fixture(scope="module")
+def ratios() -> dict:
+    """The likelihood ratios of a video that scores as the swaps do, by family, as they are read back."""
+    calibration = calibration_of(range(1, 20), measured=measured())
+    verdict = verdict_of(observation_of("a.mp4"), [4.5] * 5, calibration)
+    found = json.loads(json_text(verdict_as_json(verdict, calibration)))["likelihood_ratios"]
+    return {ratio["family"]: ratio for ratio in found}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("methods", {"x": 10, "y": 10}),
+        ("n_fake", 20),
+        ("people_fake", 10),
+        ("dataset", "demo"),
+        ("n_real", 10),
+        ("people_real", 10),
+    ],
+)
+def test_a_likelihood_ratio_names_what_it_rests_on(ratios, key, value):
+    assert ratios["swap"][key] == value
+
+
+def test_a_likelihood_ratio_stands_with_its_bounds_and_in_words(ratios):
+    low, high = ratios["swap"]["bounds"]
+    assert 1 / 11 < low < 1 < ratios["swap"]["likelihood_ratio"] <= high < 11
+    assert "face swaps (x, y: 20 videos of 10 people)" in ratios["swap"]["words"]
+
+
+@pytest.mark.parametrize("key", ["likelihood_ratio", "bounds"])
+def test_too_few_fakes_have_no_likelihood_ratio(ratios, key):
+    assert ratios["animated"][key] is None
+
+
+def test_why_there_is_no_likelihood_ratio_is_said(ratios):
+    assert ratios["animated"]["words"].startswith("There is no likelihood ratio for animated faces (z: 1 video)")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -85,6 +125,7 @@ def test_a_pair_has_both_its_frames_and_its_score(written):
         ("anomaly_score_interval", None),
         ("percentile", None),
         ("p_value", None),
+        ("likelihood_ratios", []),
         ("n_pairs", 0),
         ("pairs", []),
         ("faces", []),

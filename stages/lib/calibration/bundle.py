@@ -1,5 +1,5 @@
 """The models' companion, ``models/calibration.json``: how they are to be used, and the scores of reals that give theirs
-a meaning.
+a meaning, with those of test fakes for likelihood ratios.
 
 No threshold is stored: it is derived from the scores, for whatever rate is asked
 (:mod:`stages.lib.calibration.thresholds`).
@@ -18,6 +18,7 @@ from stages.lib.fingerprint import sha256
 from stages.lib.frames.settings import FrameSettings
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.pairs.settings import PairSettings
+from stages.lib.records import FAMILIES
 from stages.lib.settings import Rate, Settings, name_in
 
 BACKBONE, ANOMALY_MODEL, CALIBRATION = "backbone.safetensors", "anomaly_model.skops", "calibration.json"
@@ -40,6 +41,26 @@ class Reals(Settings):
     scores: list[FiniteFloat]
 
 
+ScoresByPerson = list[Annotated[list[FiniteFloat], Field(min_length=1)]]
+
+
+class Family(Settings):
+    """Fakes of one family: how many there are of each method, and their scores, those of each person rising."""
+
+    methods: dict[str, int]
+    scores: ScoresByPerson
+
+
+class Measured(Settings):
+    """Test videos of the training dataset, for likelihood ratios: the scores of the reals by person, and the fakes by
+    family. Who these people are isn't kept.
+    """
+
+    dataset: str
+    reals: ScoresByPerson
+    families: dict[Annotated[str, name_in(FAMILIES)], Family]
+
+
 class Calibration(Settings):
     """The content of ``models/calibration.json``: how the models are to be used, and what their scores mean.
 
@@ -47,7 +68,8 @@ class Calibration(Settings):
     ``validation``: what the threshold rests on; ``test``: reals of the test split, on which the achieved rate is
     counted. ``pair_scores``: the 5 %, 50 % and 95 % quantiles of the scores of the validation reals' pairs.
     ``face_px``: least and greatest median width of a face in the training and validation reals. ``packages``: the
-    versions of what computes scores.
+    versions of what computes scores. ``measured``: what likelihood ratios rest on; None where no test fake has a score,
+    and in files of earlier versions. No threshold depends on it.
     """
 
     seed: int
@@ -64,6 +86,7 @@ class Calibration(Settings):
     pair_scores: Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)] | None
     face_px: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None
     packages: dict[str, str]
+    measured: Measured | None = None
 
 
 def read_calibration(path: Path) -> Calibration:

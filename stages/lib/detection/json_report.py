@@ -3,8 +3,9 @@
 from typing import Any
 
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.ratios import FamilyRatio
 from stages.lib.detection.verdict import Verdict
-from stages.lib.detection.wording import note_in_words, reason
+from stages.lib.detection.wording import note_in_words, ratio_in_words, reason
 from stages.lib.faces.video_faces import Face
 
 
@@ -29,6 +30,7 @@ def verdict_as_json(verdict: Verdict, calibration: Calibration) -> dict[str, Any
         "anomaly_score_interval": verdict.interval,
         "percentile": verdict.percentile,
         "p_value": verdict.p_value,
+        "likelihood_ratios": [_ratio(one) for one in verdict.likelihood_ratios],
         "n_faces": verdict.n_faces,
         "n_pairs": len(verdict.pairs),
         "frame_rejects": verdict.frame_rejects,
@@ -40,6 +42,21 @@ def verdict_as_json(verdict: Verdict, calibration: Calibration) -> dict[str, Any
             {"a": _where(used[pair.a]), "b": _where(used[pair.b]), "anomaly_score": pair.anomaly_score}
             for pair in verdict.pairs
         ],
+    }
+
+
+def _ratio(one: FamilyRatio) -> dict[str, Any]:
+    return {
+        "family": one.family,
+        "methods": one.methods,
+        "likelihood_ratio": one.ratio,
+        "bounds": one.bounds,
+        "n_fake": one.n_fake,
+        "people_fake": one.people_fake,
+        "dataset": one.dataset,
+        "n_real": one.n_real,
+        "people_real": one.people_real,
+        "words": ratio_in_words(one),
     }
 
 

@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import threshold
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
-from stages.lib.detection.wording import limits, note_in_words, reason, verdict_in_words, what_a_verdict_rests_on
+from stages.lib.detection.wording import (
+    limits,
+    note_in_words,
+    ratios_in_words,
+    reason,
+    verdict_in_words,
+    what_a_verdict_rests_on,
+)
 from stages.lib.faces.video_faces import Face
 from stages.lib.figures import plt, svg_bytes
 from stages.lib.images import encode_jpeg
@@ -104,9 +111,18 @@ class Report:
         headline, sentences = verdict_in_words(verdict, self._calibration, self._rate)
         omitted = bool(verdict.observation.view) and not pictures
         notes = [note_in_words(note) for note in verdict.notes]
-        omitted_above = MOST_PICTURED if omitted else 0
+        omitted_above, ratios = MOST_PICTURED if omitted else 0, ratios_in_words(verdict.likelihood_ratios)
         section: str = _MACROS.video(
-            verdict, name, headline, sentences, notes, pictures, omitted_above, _dropped(verdict), _facts(verdict)
+            verdict,
+            name,
+            headline,
+            sentences,
+            notes,
+            ratios,
+            pictures,
+            omitted_above,
+            _dropped(verdict),
+            _facts(verdict),
         )
         return section
 
