@@ -1,5 +1,5 @@
-"""calibrate: keep with the models what their scores mean: those of real videos that no model was fitted to, and how to
-use them.
+"""calibrate: keep with the models what their scores mean: those of real videos that no model was fitted to, and of the
+fakes that they were measured on; and how to use them.
 """
 
 import warnings
@@ -22,7 +22,9 @@ from stages.lib.calibration.bundle import (
     package_versions,
 )
 from stages.lib.calibration.looks import Looks, looks, ranges
+from stages.lib.calibration.ratios import measured_on
 from stages.lib.calibration.thresholds import FEWEST_REALS
+from stages.lib.datasets.folds import people
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.files import write_json
 from stages.lib.records import REAL
@@ -53,6 +55,7 @@ def main() -> None:
     paths = parse_paths(__doc__, "scores", "pair-scores", "faces", "models")
     params = load_params()
     videos = read_table(paths.scores, SCORES).to_pandas()
+    videos = videos.assign(person=people(videos))
     reals = videos[videos["label"] == REAL]
     train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
     pairs = read_table(paths.pair_scores, PAIR_SCORES).to_pandas()
@@ -73,6 +76,7 @@ def main() -> None:
         pair_scores=np.quantile(pairs, PAIR_QUANTILES).tolist() if len(pairs) else None,
         looks=ranges(_looks(paths.faces / FACES_TABLE, {*train["video_id"], *validation["video_id"]})),
         packages=package_versions(),
+        measured=measured_on(videos[videos["split"] == "test"], params.train_dataset),
     )
     write_json(paths.models / CALIBRATION, calibration.model_dump())
     n = len(calibration.validation.scores)

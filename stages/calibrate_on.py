@@ -28,6 +28,7 @@ from stages.lib.detection.own_reals import OwnReal, Recalibrated, beside_the_oth
 from stages.lib.detection.verdict import decide
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.errors import InputError
+from stages.lib.evaluation.groups import false_alarms_by_group
 from stages.lib.files import atomic_folder, write_json, write_text
 from stages.lib.reasons import VideoReject
 from stages.lib.records import REAL
@@ -75,7 +76,7 @@ def _listed(folder: Path) -> pd.DataFrame:
             "name": reals["video_id"],
             "path": [folder / path for path in reals["path"]],
             "person": reals["identity"].where(reals["identity"] != "", reals["video_id"]),
-            "group": reals.get("group", ""),
+            "group": reals["group"],
         }
     )
 
@@ -119,6 +120,17 @@ def _sentences(made: Recalibrated, rate: float, table: pd.DataFrame) -> list[str
     ]
 
 
+def _say_groups(table: pd.DataFrame) -> None:
+    """The false alarms of each group, where videos have one."""
+    groups = false_alarms_by_group(table["group"], table["alarm"].astype(float), 0.5)
+    for name, found in groups.items():
+        low, high = found["ci95"]
+        print(
+            f"{name}: {found['alarms']} of {found['n_real']} called anomalous ({found['false_alarm_rate']:.1%}, 95 % "
+            f"interval {low:.1%} to {high:.1%})"
+        )
+
+
 def _write_report(path: Path, listed: pd.DataFrame, made: Recalibrated, oddest: pd.DataFrame, rate: float) -> None:
     """A page of the oddest videos. They are decoded once more: which they are is known only when all are done."""
     from stages.lib.detection.report import Report  # Matplotlib takes a second
@@ -158,6 +170,7 @@ def main() -> None:
     )
     print(oddest.to_string(index=False, float_format="{:.3g}".format))
     print("", *(textwrap.fill(sentence, 110) for sentence in _sentences(made, rate, table)), sep="\n")
+    _say_groups(table)
     if arguments.report:
         _write_report(arguments.report, listed, made, oddest, rate)
     print(f"\n{arguments.out}: judge by it with python -m stages.detect clip.mp4 --models {arguments.out}")

@@ -39,7 +39,7 @@ _TARGETS = ("json", "jsonl", "csv", "report", "resume")  # arguments that name a
 _OF_A_LINE = ("model", "false_alarm_rate", "threshold")  # what a line of JSON Lines has of the run
 _SHOWN = (
     *("video", "decision", "anomaly_score", "percentile", "n_faces", "n_frames", "reason"),
-    *("headline", "explanation", "notes"),
+    "words",
 )
 
 
@@ -257,7 +257,7 @@ def main() -> None:
         shown, everything = _write_each(verdicts(), arguments, common)
     _write(arguments.json, json_text(common | {"videos": everything}))
     print(_table(shown), file=for_people)
-    words = [shown[0]["headline"], shown[0]["explanation"], *shown[0]["notes"]] if len(shown) == 1 else []
+    words = shown[0]["words"] if len(shown) == 1 else []
     sentences = [*words, common["model"], common["rests_on"], *warnings, *common["limits"]]
     print("", *(textwrap.fill(text, 110) for text in sentences if text), sep="\n", file=for_people)
     if arguments.report:

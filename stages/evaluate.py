@@ -9,16 +9,19 @@ import pandas as pd
 
 from stages.cli import parse_paths, run
 from stages.lib.calibration.bundle import Calibration, package_versions, read_calibration
+from stages.lib.calibration.thresholds import threshold
 from stages.lib.datasets.paper_splits import completeness
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.evaluation.alarms import alarm_rows, alarms
 from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
 from stages.lib.evaluation.detectors import DEFAULT, DETECTORS
 from stages.lib.evaluation.families import comparisons, family_metrics
+from stages.lib.evaluation.groups import group_alarms
 from stages.lib.evaluation.intervals import N_RESAMPLES
 from stages.lib.evaluation.metrics import EvaluatedDataset, by_method, coverage, histogram_rows, roc_rows
 from stages.lib.evaluation.pairs import pair_metrics, pair_plot
 from stages.lib.evaluation.paper import paper_dataset
+from stages.lib.evaluation.ratios import Ratios, cross_validated_ratios, ratio_metrics, tippett_plot
 from stages.lib.faces.detector import FACE_DETECTORS
 from stages.lib.files import atomic_path, write_json, write_text
 from stages.lib.reasons import VideoReject
@@ -123,6 +126,7 @@ def _write_metrics(
     folder: Path,
     detail: dict[str, Any],
     datasets: dict[str, EvaluatedDataset],
+    ratios: dict[str, Ratios],
     calibration: Calibration,
     params: Params,
 ) -> None:
@@ -144,7 +148,13 @@ def _write_metrics(
     compared = {name: comparisons(dataset.test, params.seed) for name, dataset in datasets.items()}
     write_json(
         folder / "detail.json",
-        {"protocol": _protocol(params), "datasets": detail, "families": families, "comparisons": compared},
+        {
+            "protocol": _protocol(params),
+            "datasets": detail,
+            "families": families,
+            "comparisons": compared,
+            "likelihood_ratios": {name: ratio_metrics(found, params.seed) for name, found in ratios.items()},
+        },
     )
     write_json(
         folder / "families.json",
@@ -158,6 +168,9 @@ def _write_metrics(
     )
     pairs = {name: pair_metrics(dataset.test, params.seed) for name, dataset in datasets.items()}
     write_json(folder / "pairs.json", pairs)
+    limit = threshold(calibration.validation.scores, calibration.false_alarm_rate)
+    groups = {name: group_alarms(dataset.test, limit, params.seed) for name, dataset in datasets.items()}
+    write_json(folder / "groups.json", groups)
     _write_csv(folder / "alarms.csv", alarm_rows(scores, calibration), ["dataset", "method", "nominal", "share"])
 
 
@@ -186,10 +199,12 @@ def main() -> None:
     params, calibration = load_params(), read_calibration(paths.calibration)
     datasets = _read_datasets(paths.scores, paths.pair_scores, paths.frame_scores, sorted(params.datasets))
     detail = {name: dataset.metrics(params.seed) for name, dataset in datasets.items()}
-    _write_metrics(paths.metrics, detail, datasets, calibration, params)
+    ratios = {name: cross_validated_ratios(dataset.test) for name, dataset in datasets.items()}
+    _write_metrics(paths.metrics, detail, datasets, ratios, calibration, params)
     _write_curves(paths.metrics, datasets)
     _write_benchmarks(paths.metrics, detail, datasets, params)
     pair_plot(paths.metrics / "pairs.png", {name: dataset.test for name, dataset in datasets.items()})
+    tippett_plot(paths.metrics / "tippett.png", ratios)
     rests_on = what_a_verdict_rests_on(calibration, calibration.false_alarm_rate)
     write_text(paths.metrics / "summary.txt", f"{_summary(detail)}\n{rests_on}\n")
 

@@ -31,7 +31,7 @@ def _nullable(kind: pa.DataType) -> pa.Field:
 
 # One row per video of a dataset; video_id is the video's POSIX path below the dataset's root. original is the video_id
 # of the real video that a fake was made from, where that is one of the rows, family one of FAMILIES; both are empty for
-# a real.
+# a real. group is whatever the user counts false alarms by, empty where nothing is named.
 INDEX = _schema(
     video_id=pa.string(),
     path=pa.string(),
@@ -41,6 +41,7 @@ INDEX = _schema(
     identity=pa.string(),
     original=pa.string(),
     family=pa.string(),
+    group=pa.string(),
     fingerprint=pa.string(),
 )
 
@@ -113,6 +114,7 @@ SCORES = _schema(
     identity=pa.string(),
     original=pa.string(),
     family=pa.string(),
+    group=pa.string(),
     anomaly_score=_nullable(pa.float64()),
     pair_density=_nullable(pa.float64()),
     typicality=_nullable(pa.float64()),

@@ -173,7 +173,7 @@ def test_a_videos_densities_do_not_depend_on_the_others():
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    text = {name: ["x"] * 5 for name in ("label", "method", "split", "identity", "original", "family")}
+    text = {name: ["x"] * 5 for name in ("label", "method", "split", "identity", "original", "family", "group")}
     index = pd.DataFrame({"video_id": IDS, **text})
     notes = ["truncated", None, None, None, None]
     extracted = pd.DataFrame({"video_id": IDS, "n_frames": [3, 2, 2, 0, 2], "note": notes})
@@ -196,6 +196,10 @@ def table() -> pd.DataFrame:
         "d": VideoScore(None, np.empty(0), VideoReject.UNREADABLE),
     }
     return score_table(index, extracted, faces, frames, scores).set_index("video_id")
+
+
+def test_a_video_keeps_its_group(table):
+    assert table.loc["a", "group"] == "x"
 
 
 def test_a_scored_video_has_its_score_and_the_means_of_its_baselines(table):

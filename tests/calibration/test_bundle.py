@@ -15,7 +15,7 @@ from stages.lib.calibration.bundle import (
     sha256,
 )
 from stages.lib.errors import InputError
-from tests.helpers.verdicts import calibration_of, write_models
+from tests.helpers.verdicts import calibration_of, measured, write_models
 
 
 def _written(tmp_path):
@@ -25,6 +25,40 @@ def _written(tmp_path):
 
 def test_what_was_written_is_read(tmp_path):
     assert read_calibration(_written(tmp_path)) == load_calibration(tmp_path)
+
+
+def test_what_the_models_were_measured_on_is_read_with_it(tmp_path):
+    write_models(tmp_path, calibration_of([1.0, 2.0, 3.0], measured=measured()))
+    assert load_calibration(tmp_path).measured == measured()
+
+
+def test_a_file_from_before_likelihood_ratios_is_read(tmp_path):
+    path = _written(tmp_path)
+    content = json.loads(path.read_text())
+    del content["measured"]
+    path.write_text(json.dumps(content))
+    assert read_calibration(path).measured is None
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda content: content["reals"].append([]), "measured.reals.10"),
+        (lambda content: content["families"].update(new=content["families"]["swap"]), "measured.families.new.*"),
+        (
+            lambda content: content["families"]["swap"]["scores"][0].append(float("inf")),
+            "measured.families.swap.scores",
+        ),
+    ],
+)
+def test_another_content_of_what_was_measured_is_an_error(tmp_path, change, where):
+    write_models(tmp_path, calibration_of([1.0, 2.0, 3.0], measured=measured()))
+    path = tmp_path / CALIBRATION
+    content = json.loads(path.read_text())
+    change(content["measured"])
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"not a whole calibration .*\({where}.*dvc repro"):
+        read_calibration(path)
 
 
 @pytest.mark.parametrize(

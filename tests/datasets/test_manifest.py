@@ -59,13 +59,24 @@ def test_a_family_is_the_manifests_else_the_methods_else_other(with_originals, p
     assert with_originals[path]["family"] == family
 
 
+@pytest.mark.parametrize(("line", "group"), [("a.mp4,real, front camera ", "front camera"), ("a.mp4,real,", "")])
+def test_a_group_is_whatever_the_manifest_names(tmp_path, line, group):
+    (row,) = index_dataset("manifest", _dataset(tmp_path, f"path,label,group\n{line}\n"))
+    assert row["group"] == group
+
+
+def test_without_the_column_no_video_has_a_group(tmp_path):
+    (row,) = index_dataset("manifest", _dataset(tmp_path, "path,label\na.mp4,real\n"))
+    assert row["group"] == ""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("path,lable\na.mp4,real\n", "column 'label' is missing, found path, lable; add it"),
         (
             "path,label,note\na.mp4,real,x\n",
-            "unknown column 'note', expected some of path, label, split, method, identity, original, family",
+            "unknown column 'note', expected some of path, label, split, method, identity, original, family, group",
         ),
         ("path,label\na.mp4,genuine\n", "row 2: label is 'genuine', expected one of real, fake"),
         ("path,label,split\na.mp4,real,dev\n", "row 2: split is 'dev', expected one of train, val, test"),

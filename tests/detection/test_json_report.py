@@ -8,7 +8,7 @@ from stages.lib.detection.json_report import verdict_as_json
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.files import json_text
 from stages.lib.reasons import VideoReject
-from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import RATE, calibration_of, measured, observation_of, rejected, verdict_of
 
 CALIBRATION = calibration_of(range(1, 20))
 
@@ -26,8 +26,8 @@ def test_it_has_these_keys(written):
     assert set(written) == {
         "video", "sha256", "bytes", "width", "height", "n_declared", "n_decoded", "n_frames", "decision",
         "reject_reason", "reason", "notes", "anomaly_score", "anomaly_score_interval", "percentile", "p_value",
-        "n_faces", "n_pairs", "frame_rejects", "faces", "dropped_frames", "pairs", "headline", "explanation",
-        "is_like_the_reals",
+        "n_faces", "n_pairs", "frame_rejects", "faces", "dropped_frames", "pairs", "words",
+        "is_like_the_reals", "likelihood_ratios",
     }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_it_has_these_keys(written):
         ("percentile", 100.0),
         ("p_value", 0.05),
         ("is_like_the_reals", True),
-        ("headline", "Anomalous: its frames differ from each other otherwise than those of real videos do."),
+        ("likelihood_ratios", []),
         ("n_faces", 4),
         ("n_pairs", 3),
         ("frame_rejects", {"no_face": 1}),
@@ -59,6 +59,11 @@ def test_it_has_these_keys(written):
 )
 def test_each_key_has_its_value(written, key, value):
     assert written[key] == value
+
+
+def test_the_words_begin_with_the_verdict_and_end_with_the_notes(written):
+    assert written["words"][0].startswith("Anomalous: its frames differ from each other otherwise")
+    assert written["words"][-1] == "The file ends early: 3 of 9 frames can be decoded."
 
 
 def test_the_interval_is_a_pair_of_numbers_around_the_score(written):
@@ -78,6 +83,45 @@ def test_a_pair_has_both_its_frames_and_its_score(written):
     }
 
 
+@pytest.fixture(scope="module")
+def ratios() -> dict:
+    """The likelihood ratios of a video that scores as the swaps do, by family, as they are read back."""
+    calibration = calibration_of(range(1, 20), measured=measured())
+    verdict = verdict_of(observation_of("a.mp4"), [4.5] * 5, calibration)
+    found = json.loads(json_text(verdict_as_json(verdict, calibration, RATE)))["likelihood_ratios"]
+    return {ratio["family"]: ratio for ratio in found}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("methods", {"x": 10, "y": 10}),
+        ("n_fake", 20),
+        ("people_fake", 10),
+        ("dataset", "demo"),
+        ("n_real", 10),
+        ("people_real", 10),
+    ],
+)
+def test_a_likelihood_ratio_names_what_it_rests_on(ratios, key, value):
+    assert ratios["swap"][key] == value
+
+
+def test_a_likelihood_ratio_stands_with_its_bounds_and_in_words(ratios):
+    low, high = ratios["swap"]["bounds"]
+    assert 1 / 11 < low < 1 < ratios["swap"]["likelihood_ratio"] <= high < 11
+    assert "face swaps (x, y: 20 videos of 10 people)" in ratios["swap"]["words"]
+
+
+@pytest.mark.parametrize("key", ["likelihood_ratio", "bounds"])
+def test_too_few_fakes_have_no_likelihood_ratio(ratios, key):
+    assert ratios["animated"][key] is None
+
+
+def test_why_there_is_no_likelihood_ratio_is_said(ratios):
+    assert ratios["animated"]["words"].startswith("There is no likelihood ratio for animated faces (z: 1 video)")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -89,7 +133,8 @@ def test_a_pair_has_both_its_frames_and_its_score(written):
         ("percentile", None),
         ("p_value", None),
         ("is_like_the_reals", None),
-        ("explanation", ""),
+        ("words", ["Cannot tell: not a video that can be opened: another kind of file, or damaged.", ""]),
+        ("likelihood_ratios", []),
         ("n_pairs", 0),
         ("pairs", []),
         ("faces", []),

@@ -12,7 +12,7 @@ from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.report import Report
 from stages.lib.reasons import VideoReject
 from tests.helpers.pages import problems_on_screens
-from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import RATE, calibration_of, measured, observation_of, rejected, verdict_of
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
 CALIBRATION = calibration_of([1.0, 1.5, 2.0, 1.2], test=[1.1, 1.9])
@@ -161,6 +161,19 @@ def test_any_score_can_be_drawn(scores):
     report = Report(CALIBRATION, RATE)
     report.add(verdict_of(observation_of("v"), scores, CALIBRATION))
     assert f"{np.mean(scores):.2f}" in report.page([])
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["Beside known forgeries", "face swaps (x, y: 20 videos of 10 people)", "It is not how probable a forgery is"],
+)
+def test_likelihood_ratios_are_said_where_there_are_some(part):
+    with_ratios = calibration_of([1.0, 1.5, 2.0, 1.2], measured=measured())
+    report, without = Report(with_ratios, RATE), Report(CALIBRATION, RATE)
+    report.add(verdict_of(observation_of("v"), [4.5] * 5, with_ratios))
+    without.add(verdict_of(observation_of("v"), [4.5] * 5, CALIBRATION))
+    assert part in report.page([])
+    assert part not in without.page([])
 
 
 def test_a_video_that_too_few_reals_leave_without_a_score_has_its_reason():

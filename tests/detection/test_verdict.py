@@ -8,7 +8,7 @@ from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import ANOMALOUS, CANNOT_TELL, NOT_ANOMALOUS, Pair, decide
 from stages.lib.faces.video_faces import Face
 from stages.lib.reasons import FrameReject, VideoReject
-from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import RATE, calibration_of, measured, observation_of, rejected, verdict_of
 
 CALIBRATION = calibration_of(range(1, 20))  # 19 reals: at this rate the threshold is the highest of them, 19
 
@@ -27,6 +27,14 @@ def test_a_score_above_the_threshold_is_anomalous(score, decision, percentile, p
     assert verdict.anomaly_score == score
     assert verdict.percentile == pytest.approx(percentile, abs=0.05)
     assert verdict.p_value == pytest.approx(p_value)
+
+
+def test_likelihood_ratios_are_no_part_of_the_decision():
+    with_ratios = calibration_of(range(1, 20), measured=measured())
+    verdict, without = (verdict_of(observation_of("v"), [4.5] * 5, one) for one in (with_ratios, CALIBRATION))
+    assert [ratio.family for ratio in verdict.likelihood_ratios] == ["animated", "swap"]
+    assert without.likelihood_ratios == []
+    assert (verdict.decision, verdict.p_value) == (without.decision, without.p_value)
 
 
 @pytest.mark.parametrize("n_reals", [0, 1])

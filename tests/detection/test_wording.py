@@ -3,6 +3,7 @@
 import pytest
 
 from stages.lib.calibration.bundle import Release, TrainedOn
+from stages.lib.calibration.ratios import FamilyRatio
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import Verdict
 from stages.lib.detection.wording import (
@@ -10,12 +11,15 @@ from stages.lib.detection.wording import (
     limits,
     model_in_words,
     note_in_words,
+    ratio_in_words,
+    ratios_in_words,
     reason,
     verdict_in_words,
     version_warnings,
     what_a_verdict_rests_on,
 )
 from stages.lib.reasons import VideoReject
+from stages.lib.records import FAMILIES
 from tests.helpers.params import scoring_settings
 from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
 
@@ -191,3 +195,62 @@ def test_of_other_models_an_example_shows_what_a_report_looks_like():
 
 def test_a_rendered_example_is_called_one():
     assert note_in_words(Note(NoteCode.RENDERED)).startswith("This is a rendered example")
+
+
+def _ratio(times: float | None, family: str = "swap", least: float = 0.1, greatest: float = 15.0) -> FamilyRatio:
+    """A ratio of 23 fakes of 20 people, made by two methods, against 32 reals of as many."""
+    bounds = None if times is None else (least, greatest)
+    return FamilyRatio(family, {"DeepFaceLive": 20, "InSwapper": 3}, 20, "mine", 32, 32, times, bounds)
+
+
+_FAKES, _REALS = "face swaps (DeepFaceLive, InSwapper: 23 videos of 20 people)", "real videos (mine: 32 videos)"
+
+
+@pytest.mark.parametrize(
+    ("times", "sentence"),
+    [
+        (6.04, f"The score is about 6.0 times as likely for {_FAKES} as for {_REALS}."),
+        (9.96, f"The score is about 10 times as likely for {_FAKES} as for {_REALS}."),
+        (14.7, f"The score is about 15 times as likely for {_FAKES} as for {_REALS}."),
+        (1 / 8, f"The score is about 8.0 times as likely for {_REALS} as for {_FAKES}."),
+        (1.0, f"The score is as likely for {_FAKES} as for {_REALS}: here it does not tell them apart."),
+        (0.97, f"The score is as likely for {_REALS} as for {_FAKES}: here it does not tell them apart."),
+    ],
+)
+def test_a_likelihood_ratio_names_methods_and_counts(times, sentence):
+    assert ratio_in_words(_ratio(times)) == f"{sentence} These videos support no ratio below 0.1 or above 15."
+
+
+def test_bounds_are_said_without_powers_of_ten():
+    assert ratio_in_words(_ratio(130.0, least=0.004, greatest=131.2)).endswith("no ratio below 0.004 or above 131.")
+
+
+def test_where_nothing_can_be_shown_no_bounds_are_said():
+    words = ratio_in_words(_ratio(1.0, least=1.0, greatest=1.0))
+    assert words.endswith("here it does not tell them apart.")
+
+
+def test_of_too_few_people_the_words_say_why_there_is_no_likelihood_ratio():
+    assert ratio_in_words(_ratio(None)) == (
+        f"There is no likelihood ratio for {_FAKES} against {_REALS}: it takes at least 10 people on either side."
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_its_words(family):
+    assert "likely for" in ratio_in_words(_ratio(2.0, family))
+
+
+@pytest.mark.parametrize("part", ["says nothing about other methods", "It is not how probable a forgery is"])
+def test_what_a_likelihood_ratio_means_is_said_once(part):
+    words = ratios_in_words([_ratio(2.0), _ratio(3.0, "lips")])
+    assert len(words) == 3
+    assert part in words[-1]
+
+
+def test_without_a_likelihood_ratio_its_meaning_is_not_said():
+    assert ratios_in_words([_ratio(None)]) == [ratio_in_words(_ratio(None))]
+
+
+def test_nothing_measured_is_nothing_said():
+    assert ratios_in_words([]) == []

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from stages.lib.evaluation.intervals import (
     N_RESAMPLES,
     auc_interval,
+    balanced_mean_interval,
     difference_interval,
     interval,
     mean_interval,
@@ -164,3 +165,19 @@ def test_interval_of_a_share_is_over_people():
 
 def test_a_share_of_one_persons_clips_has_no_interval():
     assert mean_interval(np.array([0.0, 1.0]), pd.Series(["a", "a"]), 0) is None
+
+
+def test_interval_of_the_mean_of_two_means_is_over_people():
+    # a's cost 0 and 1, b's 4 and 3: half the sum of a real's and a fake's is 1/2 of a alone, 7/2 of b alone
+    reals, fakes = _clips([0, 4], ["a", "b"]), _clips([1, 1, 3], ["a", "a", "b"])
+    low, high = balanced_mean_interval(reals, fakes, "score", seed=0)
+    middle = (2 + 5 / 3) / 2
+    both = np.array([1 / 2, middle, 7 / 2])
+    moved = middle - both @ [1 / 4, 1 / 2, 1 / 4]
+    assert (low, high) == (pytest.approx(1 / 2 + moved, abs=0.15), pytest.approx(7 / 2 + moved, abs=0.15))
+
+
+def test_interval_of_the_mean_of_two_means_needs_two_people_of_each():
+    one, two = _clips([1, 2], ["a", "a"]), _clips([1, 2], ["a", "b"])
+    assert balanced_mean_interval(one, two, "score", seed=0) is None
+    assert balanced_mean_interval(two, one, "score", seed=0) is None

@@ -7,7 +7,16 @@ import numpy as np
 
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.scoring import VideoScore, score_video
-from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, Calibration, Reals, TrainedOn
+from stages.lib.calibration.bundle import (
+    ANOMALY_MODEL,
+    BACKBONE,
+    CALIBRATION,
+    Calibration,
+    Family,
+    Measured,
+    Reals,
+    TrainedOn,
+)
 from stages.lib.detection.observation import Observation
 from stages.lib.detection.verdict import Verdict, decide
 from stages.lib.faces.video_faces import Face
@@ -22,7 +31,12 @@ from tests.helpers.params import face_settings, frame_settings, pair_settings, s
 RATE = 0.05
 
 
-def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmarks: str = "mesh") -> Calibration:
+def calibration_of(
+    scores: Sequence[float],
+    test: Sequence[float] = (),
+    landmarks: str = "mesh",
+    measured: Measured | None = None,
+) -> Calibration:
     """A calibration on validation reals of these scores."""
     return Calibration(
         release=None,
@@ -40,7 +54,21 @@ def calibration_of(scores: Sequence[float], test: Sequence[float] = (), landmark
         pair_scores=[1.0, 2.0, 3.0],
         looks={"face_px": [50.0, 150.0]},
         packages={},
+        measured=measured,
     )
+
+
+def measured(n_people: int = 10, apart: float = 4.0) -> Measured:
+    """Test reals of 0, 0.1, … and face swaps by two methods, of the same people, that score so much higher; with one
+    animated face.
+    """
+    reals = [[at / 10] for at in range(n_people)]
+    swaps = [[at / 10 + apart, at / 10 + apart + 0.05] for at in range(n_people)]
+    families = {
+        "swap": Family(methods={"x": n_people, "y": n_people}, scores=swaps),
+        "animated": Family(methods={"z": 1}, scores=[[0.5]]),
+    }
+    return Measured(dataset="demo", reals=reals, families=families)
 
 
 def write_models(folder: Path, calibration: Calibration, **digests: str) -> None:

@@ -78,6 +78,8 @@ def test_detect_says_which_reals_it_rests_on(ran, made, folder, tmp_path):
         "there are 4",
         "0.mp4",
         "look oddest",
+        "indoors: 0 of 2 called anomalous (0.0%, 95 % interval 0.0% to 65.8%)",
+        "outdoors: 0 of 2 called anomalous",
     ],
 )
 def test_it_says_what_it_rests_on_and_what_looks_odd(made, part):

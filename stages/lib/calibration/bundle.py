@@ -1,5 +1,5 @@
 """The models' companion, ``models/calibration.json``: how they are to be used, and the scores of reals that give theirs
-a meaning.
+a meaning, with those of test fakes for likelihood ratios.
 
 No threshold is stored: it is derived from the scores, for whatever rate is asked
 (:mod:`stages.lib.calibration.thresholds`).
@@ -19,6 +19,7 @@ from stages.lib.fingerprint import sha256
 from stages.lib.frames.settings import FrameSettings
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.pairs.settings import PairSettings
+from stages.lib.records import FAMILIES
 from stages.lib.settings import Rate, Settings, name_in
 
 BACKBONE, ANOMALY_MODEL, CALIBRATION = "backbone.safetensors", "anomaly_model.skops", "calibration.json"
@@ -62,6 +63,26 @@ class Release(Settings):
     card: str
 
 
+ScoresByPerson = list[Annotated[list[FiniteFloat], Field(min_length=1)]]
+
+
+class Family(Settings):
+    """Fakes of one family: how many there are of each method, and their scores, those of each person rising."""
+
+    methods: dict[str, int]
+    scores: ScoresByPerson
+
+
+class Measured(Settings):
+    """Test videos of the training dataset, for likelihood ratios: the scores of the reals by person, and the fakes by
+    family. Who these people are isn't kept.
+    """
+
+    dataset: str
+    reals: ScoresByPerson
+    families: dict[Annotated[str, name_in(FAMILIES)], Family]
+
+
 class Calibration(Settings):
     """The content of ``models/calibration.json``: how the models are to be used, and what their scores mean.
 
@@ -70,7 +91,8 @@ class Calibration(Settings):
     ``validation``: what the threshold rests on; ``test``: reals of the test split, on which the achieved rate is
     counted. ``pair_scores``: the 5 %, 50 % and 95 % quantiles of the scores of the validation reals' pairs.
     ``looks``: least and greatest of what the faces of the training and validation reals look like
-    (:mod:`stages.lib.calibration.looks`). ``packages``: the versions of what computes scores.
+    (:mod:`stages.lib.calibration.looks`). ``packages``: the versions of what computes scores. ``measured``:
+    what likelihood ratios rest on; None where no test fake has a score. No threshold depends on it.
     """
 
     release: Release | None
@@ -88,6 +110,7 @@ class Calibration(Settings):
     pair_scores: Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)] | None
     looks: dict[Measure, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]]
     packages: dict[str, str]
+    measured: Measured | None = None
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -3,12 +3,15 @@
 from typing import Any
 
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.ratios import FamilyRatio
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.verdict import Verdict
 from stages.lib.detection.wording import (
     limits,
     model_in_words,
     note_in_words,
+    ratio_in_words,
+    ratios_in_words,
     reason,
     verdict_in_words,
     what_a_verdict_rests_on,
@@ -41,6 +44,7 @@ def run_as_json(calibration: Calibration, rate: float, warnings: list[str]) -> d
 def verdict_as_json(verdict: Verdict, calibration: Calibration, rate: float) -> dict[str, Any]:
     """Codes, figures and sentences of a verdict at a false-alarm rate; keys as docs/detect.md lists them."""
     headline, sentences = verdict_in_words(verdict, calibration, rate)
+    notes = [note_in_words(note) for note in verdict.notes]
     observation, extracted = verdict.observation, verdict.observation.extracted
     used = observation.used
     return {
@@ -55,14 +59,14 @@ def verdict_as_json(verdict: Verdict, calibration: Calibration, rate: float) -> 
         "decision": verdict.decision,
         "reject_reason": verdict.reject_reason,
         "reason": reason(verdict, calibration),
-        "headline": headline,
-        "explanation": " ".join(sentences),
-        "notes": [note_in_words(note) for note in verdict.notes],
+        "words": [headline, " ".join(sentences), *notes, *ratios_in_words(verdict.likelihood_ratios)],
+        "notes": notes,
         "anomaly_score": verdict.anomaly_score,
         "anomaly_score_interval": verdict.interval,
         "percentile": verdict.percentile,
         "p_value": verdict.p_value,
         "is_like_the_reals": verdict.is_like_the_reals,
+        "likelihood_ratios": [_ratio(one) for one in verdict.likelihood_ratios],
         "n_faces": verdict.n_faces,
         "n_pairs": len(verdict.pairs),
         "frame_rejects": verdict.frame_rejects,
@@ -74,6 +78,21 @@ def verdict_as_json(verdict: Verdict, calibration: Calibration, rate: float) -> 
             {"a": _where(used[pair.a]), "b": _where(used[pair.b]), "anomaly_score": pair.anomaly_score}
             for pair in verdict.pairs
         ],
+    }
+
+
+def _ratio(one: FamilyRatio) -> dict[str, Any]:
+    return {
+        "family": one.family,
+        "methods": one.methods,
+        "likelihood_ratio": one.ratio,
+        "bounds": one.bounds,
+        "n_fake": one.n_fake,
+        "people_fake": one.people_fake,
+        "dataset": one.dataset,
+        "n_real": one.n_real,
+        "people_real": one.people_real,
+        "words": ratio_in_words(one),
     }
 
 

@@ -147,6 +147,7 @@ def _calibration(
             "pair_scores": np.quantile(of_pairs, PAIR_QUANTILES).tolist() if len(of_pairs) else None,
             "looks": ranges(video.looks for video in videos),
             "packages": package_versions(),
+            "measured": None,  # the scores of fakes would have to be taken anew
         }
     )
 

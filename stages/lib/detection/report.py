@@ -23,6 +23,7 @@ from stages.lib.detection.wording import (
     limits,
     model_in_words,
     note_in_words,
+    ratios_in_words,
     reason,
     verdict_in_words,
     what_a_verdict_rests_on,
@@ -145,8 +146,9 @@ class Report:
         headline, sentences = verdict_in_words(verdict, self._calibration, self._rate)
         notes = [note_in_words(note) for note in verdict.notes]
         pictures = self._pictures(verdict) if verdict.observation.view else {}
+        ratios = ratios_in_words(verdict.likelihood_ratios)
         section: str = _MACROS.video(
-            verdict, name, headline, sentences, notes, pictures, _dropped(verdict), _facts(verdict)
+            verdict, name, headline, sentences, notes, ratios, pictures, _dropped(verdict), _facts(verdict)
         )
         return section
 

@@ -8,6 +8,7 @@ import numpy as np
 from stages.lib.anomaly.scoring import VideoScore
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.looks import unlike
+from stages.lib.calibration.ratios import FamilyRatio, likelihood_ratios
 from stages.lib.calibration.thresholds import p_value, percentile, threshold
 from stages.lib.detection.observation import Note, NoteCode, Observation, looks_of
 from stages.lib.reasons import FrameReject, VideoReject
@@ -31,6 +32,8 @@ class Verdict:
 
     ``decision`` is ``anomalous``, ``not anomalous`` or ``cannot tell``; the last with a ``reject_reason``.
     ``anomaly_score`` equals the pipeline's. ``interval``: 95 % bootstrap interval of the score over the video's pairs.
+    ``likelihood_ratios``: what the score says for each family of fakes that the model was measured on; no part of the
+    decision.
     """
 
     observation: Observation
@@ -42,6 +45,7 @@ class Verdict:
     p_value: float | None = None
     pairs: list[Pair] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    likelihood_ratios: list[FamilyRatio] = field(default_factory=list)
 
     @property
     def n_faces(self) -> int:
@@ -74,6 +78,7 @@ def decide(
         of_pairs = zip(pairs, score.pair_scores, strict=True)
         verdict.pairs = [Pair(int(a), int(b), float(value)) for (a, b), value in of_pairs]
         _place_among_reals(verdict, verdict.anomaly_score, calibration, rate)
+        verdict.likelihood_ratios = likelihood_ratios(calibration.measured, verdict.anomaly_score)
     return verdict
 
 

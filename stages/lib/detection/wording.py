@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from stages.lib.anomaly.evidence import only_pairs
 from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.ratios import FEWEST_PEOPLE, FamilyRatio
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
@@ -28,6 +29,13 @@ _NOTES = {
     "other side of the threshold.",
     NoteCode.RENDERED: "This is a rendered example: a still portrait that this program set in motion, recorded by no "
     "camera. A model that was trained on real people tends to find that unusual, forged or not.",
+}
+
+_FAMILIES = {
+    "swap": "face swaps",
+    "lips": "forged lips",
+    "animated": "animated faces",
+    "other": "other forgeries",
 }
 
 
@@ -107,6 +115,47 @@ def model_in_words(calibration: Calibration) -> list[str]:
     if trained.is_demo:
         return [judges, "These are rendered: it shows how the program works, and says nothing about real videos."]
     return [judges]
+
+
+def ratio_in_words(ratio: FamilyRatio) -> str:
+    """A sentence or two on a likelihood ratio, or on why there is none; they name the methods and count the videos."""
+    fakes = f"{_FAMILIES[ratio.family]} ({', '.join(ratio.methods)}: {_count(ratio.n_fake, ratio.people_fake)})"
+    reals = f"real videos ({ratio.dataset}: {_count(ratio.n_real, ratio.people_real)})"
+    if ratio.ratio is None or ratio.bounds is None:
+        return (
+            f"There is no likelihood ratio for {fakes} against {reals}: it takes at least {FEWEST_PEOPLE} people on "
+            "either side."
+        )
+    least, greatest = ratio.bounds
+    times, first, second = ratio.ratio, fakes, reals
+    if times < 1:
+        times, first, second = 1 / times, reals, fakes
+    said = f"{times:.0f}" if times >= 9.95 else f"{times:.1f}"
+    stands = (
+        f"The score is as likely for {first} as for {second}: here it does not tell them apart."
+        if said == "1.0"
+        else f"The score is about {said} times as likely for {first} as for {second}."
+    )
+    if least == greatest:
+        return stands
+    high = f"{greatest:.0f}" if greatest >= 100 else f"{greatest:.2g}"
+    return f"{stands} These videos support no ratio below {least:.2g} or above {high}."
+
+
+def ratios_in_words(ratios: list[FamilyRatio]) -> list[str]:
+    """:func:`ratio_in_words` of each, and what such a ratio means; nothing where there are none."""
+    meaning = (
+        "A likelihood ratio is of the methods and the real videos that are named, and says nothing about other methods "
+        "or other kinds of videos. It is not how probable a forgery is: that depends on all else that is known, too."
+    )
+    known = any(ratio.ratio is not None for ratio in ratios)
+    return [ratio_in_words(ratio) for ratio in ratios] + ([meaning] if known else [])
+
+
+def _count(videos: int, people: int) -> str:
+    """How many videos there are, and of how many people where they are fewer."""
+    counted = f"{videos} video{'' if videos == 1 else 's'}"
+    return counted if people == videos else f"{counted} of {people} {'person' if people == 1 else 'people'}"
 
 
 def what_a_verdict_rests_on(calibration: Calibration, rate: float) -> str:

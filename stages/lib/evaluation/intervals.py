@@ -44,12 +44,26 @@ def mean_interval(values: np.ndarray, people: pd.Series, seed: int) -> list[floa
     return interval(weights @ values / weights.sum(axis=1), float(values.mean()))
 
 
-def interval(drawn: np.ndarray, estimate: float, least: float = 0.0) -> list[float]:
+def balanced_mean_interval(reals: pd.DataFrame, fakes: pd.DataFrame, column: str, seed: int) -> list[float] | None:
+    """Interval of the mean of two means of a column of values from 0 up, that of the reals and that of the fakes; None
+    as :func:`auc_interval`.
+    """
+    if not _enough(reals, fakes):
+        return None
+    weights = np.concatenate(list(_weights(pd.concat([reals["person"], fakes["person"]]), seed)))
+    both = (reals[column].to_numpy(), weights[:, : len(reals)]), (fakes[column].to_numpy(), weights[:, len(reals) :])
+    with np.errstate(invalid="ignore"):  # a resample without reals, or fakes
+        drawn = sum((own @ values / own.sum(axis=1) for values, own in both), np.zeros(N_RESAMPLES)) / 2
+    estimate = float(reals[column].mean() + fakes[column].mean()) / 2
+    return interval(drawn, estimate, most=np.inf)
+
+
+def interval(drawn: np.ndarray, estimate: float, least: float = 0.0, most: float = 1.0) -> list[float]:
     """The middle 95 % of what was ``drawn``, NaN aside, moved by what its mean lacks of the ``estimate``; cut off at
-    ``least`` and 1.
+    ``least`` and ``most``.
     """
     bounds = np.nanpercentile(drawn, (2.5, 97.5)) + estimate - np.nanmean(drawn)
-    low, high = np.clip(bounds, least, 1.0)
+    low, high = np.clip(bounds, least, most)
     return [float(low), float(high)]
 
 

@@ -9,7 +9,7 @@ from stages.lib.records import FAKE, FAMILIES, LABELS, REAL, SPLITS
 
 MANIFEST = "manifest.csv"
 _REQUIRED = ("path", "label")
-_OPTIONAL = ("split", "method", "identity", "original", "family")
+_OPTIONAL = ("split", "method", "identity", "original", "family", "group")
 
 
 def _choice(value: str, allowed: tuple[str, ...], column: str, where: str) -> str:
@@ -84,7 +84,8 @@ def index_manifest(root: Path) -> list[dict[str, str]]:
             )
         split = _choice((row.get("split") or "").strip() or "test", SPLITS, "split", where)
         original, family = _of_a_fake(row, label, where)
-        rows.append(video_row(video_id, label, split, method, (row.get("identity") or "").strip(), original, family))
+        identity, group = ((row.get(column) or "").strip() for column in ("identity", "group"))
+        rows.append(video_row(video_id, label, split, method, identity, original, family, group))
     _check_originals(rows, line_of, manifest)
     return sorted(rows, key=lambda row: row["video_id"])
 

@@ -18,12 +18,19 @@ class LayoutMismatch(Exception):
 
 
 def video_row(
-    path: str, label: str, split: str, method: str = "", identity: str = "", original: str = "", family: str = ""
+    path: str,
+    label: str,
+    split: str,
+    method: str = "",
+    identity: str = "",
+    original: str = "",
+    family: str = "",
+    group: str = "",
 ) -> dict[str, str]:
     """One index row without its fingerprint; the video_id is the POSIX path below the root.
 
     ``original``: the path of the real video that a fake was made from, whether or not that has a row. ``family``: of
-    a fake, by default that of its method.
+    a fake, by default that of its method. ``group``: what false alarms are counted by.
     """
     return {
         "video_id": path,
@@ -34,6 +41,7 @@ def video_row(
         "identity": identity,
         "original": original,
         "family": (family or family_of(method)) if label == FAKE else "",
+        "group": group,
     }
 
 
