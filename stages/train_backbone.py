@@ -1,6 +1,7 @@
 """train_backbone: train a timm network on real faces against their pseudo-fakes, keep the best by validation AUC.
 
 An interrupted run resumes from ``--checkpoint``, which is not part of the outputs: it is removed when training is done.
+With ``train.tune: none`` the weights are passed through as they are, and measured once.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import torch
 from stages.cli import parse_paths, run
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, save_backbone
 from stages.lib.backbone.network import build_backbone
-from stages.lib.backbone.training import Trainer
+from stages.lib.backbone.training import Trainer, measure
 from stages.lib.files import atomic_path
 from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import recipe
@@ -54,15 +55,22 @@ def main() -> None:
     device, size = pick_device(), params.backbone.input_size
     keep_freed_memory()
     torch.manual_seed(params.seed)
-    model, architecture = build_backbone(params.backbone, boundary=params.train.boundary > 0)
+    as_it_is = params.train.tune == "none"
+    model, architecture = build_backbone(params.backbone, params.train.boundary > 0, unchanged=as_it_is)
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
-    trainer = Trainer(model, size, train_bank, val_bank, params.train, params.seed, device)
+    given = (model, size, train_bank, val_bank, params.train, params.seed, device)
     with (
         atomic_path(paths.metrics) as folder,
         dvclive.Live(folder, save_dvc_exp=False, dvcyaml=None, report=None) as live,
     ):
-        best = trainer.fit(lambda epoch: _log(live, epoch), Checkpoint(paths.checkpoint, _key(paths.fakes, params)))
+        if as_it_is:
+            print("train.tune is none: the weights are passed through as they are; what they give is shown as an epoch")
+            best = measure(*given)
+            _log(live, best)
+        else:
+            checkpoint = Checkpoint(paths.checkpoint, _key(paths.fakes, params))
+            best = Trainer(*given).fit(lambda epoch: _log(live, epoch), checkpoint)
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}
     save_backbone(paths.out, model, architecture)
     paths.checkpoint.unlink(missing_ok=True)

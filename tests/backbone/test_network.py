@@ -111,6 +111,34 @@ def test_a_local_backbone_of_this_project_keeps_its_origin(tmp_path):
     assert build_backbone(backbone_settings(weights=str(path)))[1].origin == origin
 
 
+def _saved(path, name: str = TINY_NETWORK, size: int = 32, **changes) -> str:
+    """A file of a backbone of this project."""
+    model, architecture = build_backbone(backbone_settings(name=name, input_size=size))
+    save_backbone(path, model, dataclasses.replace(architecture, **changes))
+    return str(path)
+
+
+def test_a_local_backbone_of_another_network_names_it(tmp_path):
+    weights = _saved(tmp_path / "w.safetensors")
+    expected = "backbone.name is test_vit, but backbone.weights names .*; set backbone.name to test_resnet"
+    with pytest.raises(InputError, match=expected):
+        build_backbone(backbone_settings(name="test_vit", weights=weights))
+
+
+def test_a_local_backbone_of_one_size_names_it(tmp_path):
+    weights = _saved(tmp_path / "w.safetensors", "test_vit", 64)
+    with pytest.raises(InputError, match="set backbone.input_size to 64"):
+        build_backbone(backbone_settings(name="test_vit", weights=weights, input_size=32))
+
+
+def test_weights_that_stay_as_they_are_need_their_own_normalisation(tmp_path):
+    weights = _saved(tmp_path / "w.safetensors", origin=Origin("x", "", (0.0,) * 3, (1.0,) * 3))
+    settings = backbone_settings(weights=weights, normalization="half")
+    with pytest.raises(InputError, match="set backbone.normalization to weights .*train.tune is none"):
+        build_backbone(settings, unchanged=True)
+    assert build_backbone(settings)[1].origin.mean == (0.5, 0.5, 0.5)
+
+
 def test_hub_weights_bring_source_licence_and_unless_told_otherwise_normalisation(monkeypatch):
     offline = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **more: offline(name, **more))

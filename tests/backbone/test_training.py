@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from torch.nn import functional
 
 from stages.lib.backbone.checkpoint import Checkpoint
 from stages.lib.backbone.network import add_boundary_head, forward, prepare
@@ -12,6 +13,7 @@ from stages.lib.backbone.training import (
     Trainer,
     fresh_variants,
     learning_rate_factor,
+    measure,
     set_trainable,
     shown_faces,
     training_batch,
@@ -182,6 +184,61 @@ def test_divergence_is_an_error_with_its_remedy(tmp_path):
 def test_a_backbone_at_chance_is_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="the backbone hardly tells validation reals from their pseudo-fakes"):
         _train(tmp_path, _model(), training_settings(epochs=1, learning_rate=1e-9))
+
+
+# Weights that stay as they are
+
+
+def _measure(folder, model: torch.nn.Module, **changes):
+    banks = bank_of(folder, "train"), bank_of(folder, "val")
+    return measure(model, 32, *banks, training_settings(tune="none", **changes), seed=0, device="cpu")
+
+
+def test_weights_are_measured_as_the_validation_of_an_epoch_that_changes_nothing(tmp_path):
+    trained = _model()
+    _, best = _train(tmp_path, trained)
+    found = _measure(tmp_path, trained)
+    assert (found.val_loss, found.val_auc) == pytest.approx((best.val_loss, best.val_auc))
+
+
+def test_measuring_changes_no_weight(tmp_path):
+    model, before = _model(), _model()
+    _measure(tmp_path, model)
+    assert _equal(model, before)
+
+
+def test_the_losses_are_of_both_banks(tmp_path):
+    found = _measure(tmp_path, _model())
+    bank = bank_of(tmp_path, "train")
+    stored = np.stack([bank.face(face, variant) for face in range(len(bank)) for variant in range(bank.variants)])
+    model = _model().eval()
+    with torch.inference_mode():
+        real, fake = (forward(model, prepare(stored[..., at : at + 3], 32)).logit for at in (0, 3))
+    expected = torch.cat([functional.softplus(real), functional.softplus(-fake)]).mean()
+    assert found.train_loss == pytest.approx(expected.item(), rel=1e-4)
+    assert found.train_loss != found.val_loss
+
+
+def test_whole_crops_are_measured_whatever_is_trained_on(tmp_path):
+    assert _measure(tmp_path, _model(), patch=64) == _measure(tmp_path, _model())
+
+
+@pytest.mark.filterwarnings("ignore:the classifier as it is")
+def test_a_classifier_without_weights_is_at_chance(tmp_path):
+    model = _model()
+    torch.nn.init.zeros_(model.get_classifier().weight)
+    torch.nn.init.zeros_(model.get_classifier().bias)
+    assert _measure(tmp_path, model).val_auc == 0.5
+    with pytest.warns(UserWarning, match="hardly tells .* leave `classifier` out of scoring.evidence"):
+        _measure(tmp_path, model)
+
+
+def test_weights_that_give_no_number_are_an_error(tmp_path):
+    model = _model()
+    with torch.no_grad():
+        model.get_classifier().weight.fill_(float("nan"))
+    with pytest.raises(InputError, match="give a logit that is not a finite number; set backbone.name, input_size"):
+        _measure(tmp_path, model)
 
 
 # What is shown

@@ -52,6 +52,10 @@ def test_shipped_params_are_valid_and_immutable():
         (lambda p: p["pairs"].update(min_gap=1.0), "pairs.min_gap: found 1.0; input should be less than 1"),
         (lambda p: p["pairs"].update(min_gap=0.5, max_gap=0.4), "pairs: min_gap (0.5) must not exceed max_gap (0.4)"),
         (lambda p: p["train"].update(batch_size=7), "train.batch_size: must be even"),
+        (
+            lambda p: p["train"].update(tune="none"),
+            "train: boundary is 2.0, but tune is 'none': nothing would train the boundary map; set boundary to 0, or",
+        ),
         (lambda p: p.pop("seed"), "seed: missing; add it"),
         (lambda p: p["train"].pop("epochs"), "train.epochs: missing; add it"),
         (

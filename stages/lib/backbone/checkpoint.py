@@ -42,7 +42,7 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
             raise ValueError("no architecture inside")
         if not timm.is_model(architecture.name):  # timm would look for some names on a hub
             raise ValueError(f"timm {timm.__version__} has no network '{architecture.name}'")
-        model = create_network(architecture.name, architecture.input_size)
+        model = create_network(architecture.name, architecture.input_size, variants=architecture.variants)
         if architecture.boundary:
             add_boundary_head(model, architecture.name)
         model.load_state_dict(safetensors.torch.load_file(path))

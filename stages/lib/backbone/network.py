@@ -1,7 +1,7 @@
 """The backbone: a timm network with one logit (fake > 0), its input transform, and the embeddings it gives."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,7 @@ import timm
 import torch
 
 from stages.lib.backbone.settings import BackboneSettings
+from stages.lib.backbone.variants import VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Origin, package_file
 from stages.lib.errors import InputError
 from stages.lib.images import resize
@@ -22,7 +23,7 @@ class Architecture:
     """What must be known to use saved weights; it travels inside the weights file.
 
     ``boundary``: whether the network also tells where a boundary is (:class:`BoundaryHead`). ``origin``: of the weights
-    that training started from.
+    that training started from. ``variants``: what the network does otherwise than timm's (names in ``VARIANTS``).
     """
 
     name: str
@@ -30,6 +31,7 @@ class Architecture:
     embedding_dim: int
     boundary: bool = False
     origin: Origin = field(default_factory=Origin)
+    variants: tuple[str, ...] = ()
 
 
 def read_architecture(path: Path) -> Architecture | None:
@@ -44,7 +46,7 @@ def read_architecture(path: Path) -> Architecture | None:
     values = json.loads(text)
     origin = Origin(**values.get("origin", {}))
     origin = replace(origin, mean=tuple(origin.mean), std=tuple(origin.std))  # JSON has lists
-    return Architecture(**values | {"origin": origin})
+    return Architecture(**values | {"origin": origin, "variants": tuple(values.get("variants", ()))})
 
 
 def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tensor:
@@ -58,8 +60,12 @@ def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tens
     return torch.from_numpy(faces).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
-def create_network(name: str, input_size: int, pretrained: bool = False) -> torch.nn.Module:
+def create_network(
+    name: str, input_size: int, pretrained: bool = False, variants: Sequence[str] = ()
+) -> torch.nn.Module:
     """A timm network with one output; one that is made for a single size (a ViT) is made for ``input_size``.
+
+    ``variants``: names in ``VARIANTS`` of what it is to do otherwise than timm's.
 
     Its classifier starts near 0: timm draws an EfficientNet's weights from the wider a range the fewer outputs it has,
     and for one output they are so large that training spends its first thousand steps on unlearning them.
@@ -69,6 +75,8 @@ def create_network(name: str, input_size: int, pretrained: bool = False) -> torc
     model = timm.create_model(name, pretrained=pretrained, num_classes=1, **size)
     for parameter in classifier_of(model).parameters():
         torch.nn.init.normal_(parameter, std=_CLASSIFIER_DEVIATION)
+    for variant in variants:
+        VARIANTS[variant].apply(model)
     return model
 
 
@@ -128,11 +136,14 @@ def set_normalization(model: torch.nn.Module, origin: Origin) -> None:
         model.register_buffer("input_shift", (0.5 - mean) / std, persistent=False)
 
 
-def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[torch.nn.Module, Architecture]:
+def build_backbone(
+    settings: BackboneSettings, boundary: bool = False, unchanged: bool = False
+) -> tuple[torch.nn.Module, Architecture]:
     """A timm network with one output, weights as ``backbone.weights`` says: ``none``, ``hub``, a package or a file.
 
-    ``boundary``: give it a boundary map as well. Raises :class:`InputError` for an unknown name, a hub that cannot be
-    reached, a package that isn't installed, weights that do not fit, and a boundary map that the network can't have.
+    ``boundary``: give it a boundary map as well. ``unchanged``: nothing will train it, so that it needs the input that
+    the weights were made for. Raises :class:`InputError` for an unknown name, a hub that cannot be reached, a package
+    that isn't installed, weights that do not fit, and a boundary map that the network can't have.
     """
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
@@ -140,16 +151,18 @@ def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[
             f"backbone.name is '{settings.name}', which timm {timm.__version__} does not have; close: "
             f"{', '.join(close) or 'none'}"
         )
+    variants: tuple[str, ...] = ()
     if settings.weights == "hub":
         model, origin = _from_hub(settings), _timms_origin(settings.name)
-    else:
+    elif settings.weights in ("none", *PACKAGES):
         model, origin = create_network(settings.name, settings.input_size), Origin()
+    else:
+        state, origin, variants = _read_file(Path(settings.weights), settings, unchanged)
+        model = create_network(settings.name, settings.input_size, variants=variants)
+        _adopt(model, state, settings.weights)
     if settings.weights in PACKAGES:
         _adopt(model, packaged_state(settings.weights, settings.name, model), settings.weights)
         origin = PACKAGES[settings.weights].origin
-    elif settings.weights not in ("none", "hub"):
-        state, origin = _read_file(Path(settings.weights), settings.name)
-        _adopt(model, state, settings.weights)
     if settings.normalization == "half":
         origin = replace(origin, mean=HALF, std=HALF)
     set_normalization(model, origin)
@@ -161,7 +174,7 @@ def build_backbone(settings: BackboneSettings, boundary: bool = False) -> tuple[
         )
     if boundary:
         add_boundary_head(model, settings.name)
-    return model, Architecture(settings.name, size, cast(Any, model).head_hidden_size, boundary, origin)
+    return model, Architecture(settings.name, size, cast(Any, model).head_hidden_size, boundary, origin, variants)
 
 
 def _from_hub(settings: BackboneSettings) -> torch.nn.Module:
@@ -199,9 +212,11 @@ def packaged_state(package: str, network: str, model: torch.nn.Module) -> dict[s
     return dict(zip(own, state.values(), strict=True))
 
 
-def _read_file(path: Path, network: str) -> tuple[dict[str, torch.Tensor], Origin]:
-    """A local file's weights, with their origin: the file's own if it is a backbone of this project, else what timm
-    says of the network, whose weights such files are.
+def _read_file(
+    path: Path, settings: BackboneSettings, unchanged: bool
+) -> tuple[dict[str, torch.Tensor], Origin, tuple[str, ...]]:
+    """A local file's weights, with their origin and variants: the file's own if it is a backbone of this project, else
+    what timm says of the network, whose weights such files are.
     """
     if not path.is_file():
         raise InputError(
@@ -210,7 +225,26 @@ def _read_file(path: Path, network: str) -> tuple[dict[str, torch.Tensor], Origi
         )
     state = _load_state(path)
     ours = read_architecture(path) if path.suffix == ".safetensors" else None
-    return state, ours.origin if ours else replace(_timms_origin(network), source=path.name, licence="")
+    if ours is None:
+        return state, replace(_timms_origin(settings.name), source=path.name, licence=""), ()
+    _require_fit(path, ours, settings, unchanged)
+    return state, ours.origin, ours.variants
+
+
+def _require_fit(path: Path, ours: Architecture, settings: BackboneSettings, unchanged: bool) -> None:
+    """Raises :class:`InputError` where the settings aren't those of a file of this project."""
+    known = timm.get_pretrained_cfg(ours.name)
+    wanted: dict[str, str | int] = {"name": ours.name}
+    if unchanged or (known is not None and known.fixed_input_size):
+        wanted["input_size"] = ours.input_size
+    if unchanged and (ours.origin.mean, ours.origin.std) != (HALF, HALF):
+        wanted["normalization"] = "weights"
+    wrong = {key: value for key, value in wanted.items() if getattr(settings, key) != value}
+    if wrong:
+        found = ", ".join(f"backbone.{key} is {getattr(settings, key)}" for key in wrong)
+        remedy = ", ".join(f"backbone.{key} to {value}" for key, value in wrong.items())
+        because = " (train.tune is none: nothing adapts the weights to another input)" if unchanged else ""
+        raise InputError(f"{found}, but backbone.weights names {path}, which is for another; set {remedy}{because}")
 
 
 def _load_state(path: Path) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from stages.lib.settings import Count, Positive, Settings, Text
 
@@ -13,7 +13,7 @@ class BackboneSettings(Settings):
     )
     weights: Text = Field(
         description="`none` (from scratch), a package's ImageNet weights by its name (below), `hub` (timm's "
-        "pretrained) or a local `.safetensors` or `.pth` file"
+        "pretrained) or a local `.safetensors` or `.pth` file, as [imported](import-weights.md) ones are"
     )
     normalization: Literal["weights", "half"] = Field(
         description="of the input: `weights`, as they were trained with, or `half`, mean 0.5 and deviation 0.5 for any "
@@ -37,9 +37,9 @@ class TrainingSettings(Settings):
     learning_rate: Positive = Field(description="of the base optimizer; it decays linearly over the last quarter")
     weight_decay: Annotated[float, Field(ge=0)] = Field(description="of the base optimizer")
     sam_rho: Annotated[float, Field(ge=0)] = Field(description="how far SAM climbs; 0 is the plain base optimizer")
-    tune: Literal["all", "norm", "head"] = Field(
-        description="what is trained: `all`, `norm` (normalisation layers, classifier and boundary map) or `head` (the "
-        "last two)"
+    tune: Literal["all", "norm", "head", "none"] = Field(
+        description="what is trained: `all`, `norm` (normalisation layers, classifier and boundary map), `head` (the "
+        "last two) or `none` (the weights stay as they are)"
     )
     augment: bool = Field(
         description="crop and recolour a real face and its pseudo-fake alike (both are flipped alike in any case)"
@@ -62,3 +62,12 @@ class TrainingSettings(Settings):
         description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 "
         "BF16, recent GPUs)"
     )
+
+    @model_validator(mode="after")
+    def _no_map_untrained(self) -> "TrainingSettings":
+        if self.tune == "none" and self.boundary:
+            raise ValueError(
+                f"boundary is {self.boundary}, but tune is 'none': nothing would train the boundary map; set boundary "
+                "to 0, or tune to 'head'"
+            )
+        return self

@@ -285,30 +285,86 @@ class Trainer:
         return self._averaged.module if self._averaged else self.model
 
     def _validate(self, number: int) -> tuple[float, float]:
-        """(loss, AUC) over the validation faces with their pseudo-fakes: the same images in every epoch.
-
-        All of them, or ``VALIDATED`` that are spread evenly over the faces and variants.
-        """
-        model = self._validated.eval()
-        bank, n = self._val_bank, self._settings.batch_size
-        pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
-        pairs = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATED)).astype(int)]
-        rng = np.random.default_rng([self._seed, 3])
-        logits, labels = [], []
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            for at in range(0, len(pairs), n):
-                faces, variants = pairs[at : at + n].T
-                batch = training_batch(bank, faces, variants, self._settings, self._input_size, rng, augment=False)
-                logits.append(forward(model, self._input(batch.images)).logit.float().cpu())
-                labels.append(self._label(batch).cpu())
-        logit, label = torch.cat(logits), torch.cat(labels)
+        """(loss, AUC) over the validation faces with their pseudo-fakes: the same images in every epoch."""
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            logit, label = _logits(
+                self._validated, self._val_bank, self._settings, self._input_size, self._seed, self._device
+            )
         _require_finite(logit, "validation logit", number)
-        auc = float(roc_auc_score(label.numpy(), logit.numpy()))
-        return binary_cross_entropy_with_logits(logit, label).item(), auc
+        return _loss_and_auc(logit, label)
 
     def _input(self, images: np.ndarray | list[np.ndarray]) -> torch.Tensor:
-        size = images[0].shape[0]  # of the patches, or of the input
-        return prepare(images, size).to(self._device, memory_format=torch.channels_last)
+        return _input(images, self._device)
+
+
+def _input(images: np.ndarray | list[np.ndarray], device: torch.device) -> torch.Tensor:
+    size = images[0].shape[0]  # of the patches, or of the input
+    return prepare(images, size).to(device, memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def _logits(
+    model: torch.nn.Module,
+    bank: FakeBank,
+    settings: TrainingSettings,
+    input_size: int,
+    seed: int,
+    device: torch.device,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and labels (2n,) of a bank's faces with their pseudo-fakes: all, or ``VALIDATED`` that are spread evenly
+    over the faces and variants.
+    """
+    model.eval()
+    pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
+    pairs = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATED)).astype(int)]
+    rng = np.random.default_rng([seed, 3])
+    logits, labels = [], []
+    for at in range(0, len(pairs), settings.batch_size):
+        faces, variants = pairs[at : at + settings.batch_size].T
+        batch = training_batch(bank, faces, variants, settings, input_size, rng, augment=False)
+        logits.append(forward(model, _input(batch.images, device)).logit.float().cpu())
+        labels.append(torch.arange(2).repeat_interleave(len(faces)).float())
+    return torch.cat(logits), torch.cat(labels)
+
+
+def _loss_and_auc(logit: torch.Tensor, label: torch.Tensor) -> tuple[float, float]:
+    auc = float(roc_auc_score(label.numpy(), logit.numpy()))
+    return binary_cross_entropy_with_logits(logit, label).item(), auc
+
+
+def measure(
+    model: torch.nn.Module,
+    input_size: int,
+    train_bank: FakeBank,
+    val_bank: FakeBank,
+    settings: TrainingSettings,
+    seed: int,
+    device: str,
+) -> Epoch:
+    """What a network gives that nothing trains (``train.tune: none``), as if it were an epoch: the losses on both banks
+    and the validation AUC, of whole crops, whatever ``train.patch`` is.
+
+    Raises :class:`InputError` for a logit that is not a finite number.
+    """
+    whole = settings.model_copy(update={"patch": 0})
+    model.to(torch.device(device)).to(memory_format=torch.channels_last)
+    found = []
+    for bank in (train_bank, val_bank):
+        logit, label = _logits(model, bank, whole, input_size, seed, torch.device(device))
+        if not torch.isfinite(logit).all():
+            raise InputError(
+                "the weights of backbone.weights give a logit that is not a finite number; set backbone.name, "
+                "input_size and normalization to what they were trained with, or choose other weights"
+            )
+        found.append(_loss_and_auc(logit, label))
+    (train_loss, _), (val_loss, val_auc) = found
+    if val_auc < NEAR_CHANCE:
+        warnings.warn(
+            f"the classifier as it is hardly tells validation reals from their pseudo-fakes (AUC {val_auc:.3f}, chance "
+            "is 0.5): leave `classifier` out of scoring.evidence, unless it does better on fakes that you have",
+            stacklevel=2,
+        )
+    return Epoch(0, train_loss, val_loss, val_auc, learning_rate=0.0)
 
 
 def _require_finite(values: torch.Tensor, what: str, epoch: int) -> None:
