@@ -49,6 +49,7 @@ def _index(folder, identities: list[str]):
             "identity": who,
             "original": "",
             "family": "",
+            "input": "video",
             "fingerprint": "",
         }
         for i, who in enumerate(identities)

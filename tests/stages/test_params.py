@@ -68,7 +68,8 @@ def test_shipped_params_are_valid_and_immutable():
         ),
         (
             lambda p: p["datasets"]["demo"].update(quality="c23"),
-            "datasets.demo: quality is 'c23', but only ffpp, faceshifter, deeperforensics come in several; remove it",
+            "datasets.demo: quality is 'c23', but only ffpp, faceshifter, deeperforensics, deepfakebench come in "
+            "several; remove it",
         ),
         (lambda p: p["datasets"]["demo"].update(fakes=["dev"]), "datasets.demo.fakes.0: found 'dev', expected 'train'"),
         (

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from stages.lib.datasets.layouts.celebdf import index_celebdf
 from stages.lib.datasets.layouts.deeperforensics import index_deeperforensics
+from stages.lib.datasets.layouts.deepfakebench import index_deepfakebench
 from stages.lib.datasets.layouts.df40 import index_df40_cdf, index_df40_ff
 from stages.lib.datasets.layouts.dfdc import index_dfdc, index_dfdc_preview
 from stages.lib.datasets.layouts.ffiw import index_ffiw
 from stages.lib.datasets.layouts.ffpp import index_faceshifter, index_ffpp
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.manifest import index_manifest
+from stages.lib.datasets.layouts.wilddeepfake import index_wilddeepfake
 
 
 @dataclass(frozen=True)
@@ -38,4 +40,6 @@ LAYOUTS: dict[str, Layout] = {
     "ffiw": Layout("FFIW-10K", index_ffiw),
     "df40_ff": Layout("DF40, made of FaceForensics++", index_df40_ff),
     "df40_cdf": Layout("DF40, made of Celeb-DF (v2)", index_df40_cdf),
+    "wilddeepfake": Layout("WildDeepfake, unpacked", index_wilddeepfake),
+    "deepfakebench": Layout("DeepfakeBench's face pictures, with their list", index_deepfakebench),
 }
