@@ -40,7 +40,7 @@ def test_pictures_without_numbers_come_in_the_order_of_their_names(tmp_path):
 
 
 def test_other_files_are_no_pictures(tmp_path):
-    _put(tmp_path, "0.png", "0.npy", "notes.txt", "1.mp4")
+    _put(tmp_path, "0.png", "0.npy", "notes.txt", "1.mp4", "._0.png")
     assert [picture.path.name for picture in pictures_in(tmp_path)] == ["0.png"]
 
 

@@ -48,9 +48,10 @@ def pictures_in(folder: Path) -> list[Picture]:
     The digits that a name ends with are the frame's number, so ``9.png`` comes before ``10.png``. Where a name has
     none, or two have the same, pictures are numbered from 0 in the order of their names.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    found = [re.search(r"[0-9]+$", path.stem) for path in paths]
-    numbers = [int(digits[0]) for digits in found if digits]
+    found = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    paths = sorted(path for path in found if not path.name.startswith("."))  # "._0.png" is macOS's, and no picture
+    digits = [re.search(r"[0-9]+$", path.stem) for path in paths]
+    numbers = [int(ends[0]) for ends in digits if ends]
     if len(set(numbers)) < len(paths) or max(numbers, default=0) >= _MAX_INDEX:
         numbers = list(range(len(paths)))
     return [Picture(number, path) for number, path in sorted(zip(numbers, paths, strict=True))]
