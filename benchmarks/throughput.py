@@ -17,7 +17,8 @@ from stages.lib.faces.crop import crop_face, crop_square, to_crop
 from stages.lib.faces.detector import FACE_DETECTORS
 from stages.lib.faces.haar import detect_face
 from stages.lib.faces.landmarks import make_landmarker
-from stages.lib.frames.extraction import equally_spaced, extract_frames
+from stages.lib.frames.extraction import extract_frames
+from stages.lib.frames.pictures import equally_spaced
 from stages.lib.frames.storage import compress_frame, decompress_frame, write_frames
 from stages.lib.pseudo_fakes.making import forge_run
 from stages.lib.pseudo_fakes.schemes import SCHEMES

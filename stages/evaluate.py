@@ -15,6 +15,7 @@ from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.evaluation.alarms import alarm_rows, alarms
 from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
 from stages.lib.evaluation.detectors import DEFAULT, DETECTORS
+from stages.lib.evaluation.diffusionfake import frame_level_table, table_1_dataset
 from stages.lib.evaluation.families import comparisons, family_metrics
 from stages.lib.evaluation.groups import group_alarms
 from stages.lib.evaluation.intervals import N_RESAMPLES
@@ -189,7 +190,9 @@ def _write_benchmarks(
     """Every dataset and method for people, beside the paper's where a run is comparable."""
     of_paper = {name: paper_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
     trained_on = of_paper[params.train_dataset] if params.cross_validation.folds == 1 else None
-    tables = benchmark_tables(detail, of_paper, trained_on, _notes(datasets, params))
+    of_table_1 = {name: table_1_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
+    frame_level = frame_level_table(detail, of_table_1, trained_on)
+    tables = benchmark_tables(detail, of_paper, trained_on, _notes(datasets, params), frame_level)
     write_text(folder / "benchmarks.md", tables)
     benchmark_plot(folder / "benchmarks.png", detail, of_paper, trained_on)
 

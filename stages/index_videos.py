@@ -9,9 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from stages.cli import parse_paths, run
-from stages.lib.datasets.index import add_fingerprints, forget_absent_originals, index_dataset, index_summary
+from stages.lib.datasets.index import (
+    add_fingerprints,
+    forget_absent_originals,
+    index_dataset,
+    index_summary,
+    refuse_files,
+)
 from stages.lib.errors import InputError
-from stages.lib.records import REAL
+from stages.lib.records import FACE_PICTURES, REAL
 from stages.lib.tables import FILE_STATES, INDEX, read_table, write_table
 from stages.params import load_params
 
@@ -27,13 +33,15 @@ def main() -> None:
             f"datasets.{arguments.dataset}: `reals` and `fakes` leave none of {len(listed)} videos; name a split that "
             "has some"
         )
+    if dataset.input == FACE_PICTURES:
+        refuse_files(rows, root)
     known = pd.DataFrame(columns=FILE_STATES.names)
     if arguments.seen.exists():
         known = read_table(arguments.seen, FILE_STATES).to_pandas()
     rows, states = add_fingerprints(forget_absent_originals(rows), root, known)
     summary = index_summary(dataset.layout, rows)
     write_table(arguments.seen, states, FILE_STATES)
-    write_table(arguments.out, rows, INDEX)
+    write_table(arguments.out, [row | {"input": dataset.input} for row in rows], INDEX)
     n_left_out = len(listed) - len(rows)
     left_out = f", {n_left_out} left out by `reals` and `fakes`" if n_left_out else ""
     print(f"{arguments.out}: {len(rows)} videos{left_out}")

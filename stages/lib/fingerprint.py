@@ -1,6 +1,7 @@
 """Noticing that a file has changed: by all of it, or, of a video, without reading all of it."""
 
 import hashlib
+import os
 from pathlib import Path
 
 _BLOCK = 1 << 16
@@ -37,11 +38,16 @@ def sha256(path: Path) -> str:
 
 
 def state(path: Path) -> str:
-    """Size and modification time of a file or folder, as text: a file in the same state isn't read again to fingerprint
-    it.
+    """Size and modification time of a file, as text: a file in the same state isn't read again to fingerprint it.
+
+    Of a folder of frames, how many files it has, their size together, and the latest modification time.
     """
     try:
-        stat = path.stat()
+        if not path.is_dir():
+            stat = path.stat()
+            return f"{stat.st_size}:{stat.st_mtime_ns}"
+        stats = [one.stat() for one in os.scandir(path)]
     except OSError:
         return MISSING
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
+    latest = max((stat.st_mtime_ns for stat in stats), default=0)
+    return f"{len(stats)} files:{sum(stat.st_size for stat in stats)}:{latest}"

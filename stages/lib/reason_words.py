@@ -22,4 +22,5 @@ FRAME_REJECTS: dict[FrameReject, str] = {
     FrameReject.NO_FACE: "no face found",
     FrameReject.OTHER_PERSON: "only other people's faces found",
     FrameReject.NOT_A_FACE: "what was found is no face: it jumps away for a frame, or landmarks don't fit it",
+    FrameReject.UNREADABLE: "a picture that can't be opened: another kind of file, or damaged",
 }

@@ -26,6 +26,7 @@ class FrameReject(StrEnum):
     NO_FACE = "no_face"
     OTHER_PERSON = "other_person"
     NOT_A_FACE = "not_a_face"
+    UNREADABLE = "unreadable"
 
 
 TRUNCATED = "truncated"  # a note, not a reason: the video ends early, and what there is of it is used

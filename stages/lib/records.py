@@ -11,6 +11,9 @@ REAL, FAKE = "real", "fake"
 LABELS = (REAL, FAKE)
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# What a dataset gives of each video: the video itself, or face pictures that its authors cropped.
+Input = Literal["video", "faces"]
+FACE_PICTURES: Input = "faces"
 # How a fake was made: another person's face put in; the mouth alone changed, to fit speech; a photo or face moved by
 # somebody else's motion or by sound; anything else.
 FAMILIES = ("swap", "lips", "animated", "other")

@@ -31,7 +31,8 @@ def _nullable(kind: pa.DataType) -> pa.Field:
 
 # One row per video of a dataset; video_id is the video's POSIX path below the dataset's root. original is the video_id
 # of the real video that a fake was made from, where that is one of the rows, family one of FAMILIES; both are empty for
-# a real. group is whatever the user counts false alarms by, empty where nothing is named.
+# a real. group is whatever the user counts false alarms by, empty where nothing is named. input is "video", or "faces"
+# where it is a folder of face pictures.
 INDEX = _schema(
     video_id=pa.string(),
     path=pa.string(),
@@ -42,13 +43,15 @@ INDEX = _schema(
     original=pa.string(),
     family=pa.string(),
     group=pa.string(),
+    input=pa.string(),
     fingerprint=pa.string(),
 )
 
 # The state of each file of a dataset (size and modification time) when it was fingerprinted.
 FILE_STATES = _schema(path=pa.string(), state=pa.string(), fingerprint=pa.string())
 
-# One row per video: what decoding it gave. reject_reason is null for a video with frames.
+# One row per video: what decoding it gave. reject_reason is null for a video with frames. pictures is null, but for a
+# folder of face pictures, which isn't decoded here: then it is the folder's fingerprint, and width and height are 0.
 EXTRACTED_VIDEOS = _schema(
     video_id=pa.string(),
     n_frames=pa.int32(),
@@ -56,6 +59,7 @@ EXTRACTED_VIDEOS = _schema(
     n_declared=pa.int32(),
     width=pa.int32(),
     height=pa.int32(),
+    pictures=_nullable(pa.string()),
     note=_nullable(pa.string()),
     reject_reason=_nullable(pa.string()),
 )

@@ -50,6 +50,7 @@ def _index(folder, identities: list[str]):
             "original": "",
             "family": "",
             "group": "",
+            "input": "video",
             "fingerprint": "",
         }
         for i, who in enumerate(identities)

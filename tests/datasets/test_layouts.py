@@ -50,6 +50,11 @@ EXPECTED = {
     "diffswap": {("test", "real"): 1, ("test", "DiffSwap"): 2},
     "df40_ff": {("test", "real"): 4, ("test", "simswap"): 2, ("test", "fomm"): 2},
     "df40_cdf": {("test", "real"): 2, ("test", "simswap"): 1},
+    "wilddeepfake": {
+        ("train", "real"): 1, ("train", "WildDeepfake"): 1, ("test", "real"): 2, ("test", "WildDeepfake"): 2,
+    },
+    "deepfakebench": {("train", "real"): 4, ("val", "real"): 2, ("test", "real"): 4}
+    | {(split, m): n for split, n in (("train", 2), ("val", 1), ("test", 2)) for m in ("Deepfakes", "NeuralTextures")},
 }  # fmt: skip
 
 
@@ -79,7 +84,8 @@ FAKES = {
     },
     "dfd": {
         "manipulated_sequences/DeepFakeDetection/c23/videos/01_02__exit_phone_room__YVGY8LOK.mp4": (
-            "original_sequences/actors/c23/videos/01__exit_phone_room.mp4", "swap"
+            "original_sequences/actors/c23/videos/01__exit_phone_room.mp4",
+            "swap",
         ),
         "manipulated_sequences/DeepFakeDetection/c23/videos/02_01__kitchen_still__0XUW13RW.mp4": ("", "swap"),
     },
@@ -98,11 +104,13 @@ FAKES = {
     "ffiw": {"target/val/videos/003.mp4": ("", "swap")},
     "fakeavceleb": {
         "FakeVideo-RealAudio/African/men/id00076/00109_id00166_wavtolip.mp4": (
-            "RealVideo-RealAudio/African/men/id00076/00109.mp4", "lips"
+            "RealVideo-RealAudio/African/men/id00076/00109.mp4",
+            "lips",
         ),
         "FakeVideo-RealAudio/African/men/id00076/00109_1.mp4": ("", "swap"),
         "FakeVideo-FakeAudio/Caucasian (American)/women/id00018/00181_id01201_Q8XWfmNiWYA_id00020_wavtolip.mp4": (
-            "", "swap"
+            "",
+            "swap",
         ),
     },
     "deepfake_eval_2024": {"video-data/WVo7NVg4zBUj.mp4": ("", "other")},
@@ -116,14 +124,19 @@ FAKES = {
         "simswap/cdf/frames/id0_id1_0001": ("", "swap"),
         "wav2lip/cdf/frames/id0_0001": ("Celeb-DF-v2/Celeb-real/frames/id0_0001", "lips"),
     },
-}  # fmt: skip
+    "wilddeepfake": {"fake_test/1/fake/40": ("", "other")},
+    "deepfakebench": {
+        "manipulated_sequences/Deepfakes/c23/frames/030_031": (f"{_C23}/frames/030", "swap"),
+        "manipulated_sequences/NeuralTextures/c23/frames/040_041": (f"{_C23}/frames/040", "lips"),
+    },
+}
 
 
 @pytest.mark.filterwarnings("ignore:.*not indexed")
 @pytest.mark.parametrize(("name", "fake"), [(name, fake) for name, fakes in FAKES.items() for fake in fakes])
 def test_a_fakes_original_and_family_are_those_of_its_name(tmp_path, name, fake):
     root = trees.tree(tmp_path, name)
-    if name.startswith("df40"):
+    if name.startswith("df40"):  # also of a method that isn't in the tree
         trees.touch_frames(root / fake)
     rows = {row["path"]: row for row in forget_absent_originals(index_dataset(name, root))}
     assert (rows[fake]["original"], rows[fake]["family"]) == FAKES[name][fake]
@@ -131,7 +144,11 @@ def test_a_fakes_original_and_family_are_those_of_its_name(tmp_path, name, fake)
 
 @pytest.mark.filterwarnings("ignore:.*not indexed")
 @pytest.mark.parametrize(
-    "name", ["ffpp", "faceshifter", "dfd", "celebdf", "celebdf_pp", "deeperforensics", "dfdc", "fakeavceleb"]
+    "name",
+    [
+        *("ffpp", "faceshifter", "dfd", "celebdf", "celebdf_pp", "deeperforensics", "dfdc", "fakeavceleb"),
+        "deepfakebench",
+    ],
 )
 def test_a_fake_with_an_original_shows_the_same_person_in_the_index(tmp_path, name):
     rows = forget_absent_originals(index_dataset(name, trees.tree(tmp_path, name)))
@@ -237,6 +254,14 @@ def _remove(path: str):
     return lambda root: (root / path).unlink()
 
 
+def _rename(path: str, new: str):
+    def change(root: Path) -> None:
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).rename(root / new)
+
+    return change
+
+
 def _add(path: str):
     return lambda root: trees.touch(root / path)
 
@@ -303,6 +328,19 @@ def _add(path: str):
             '"dev"'), "set 'dev', expected real or fake, train or test"),
         ("ffiw", _remove("target/val/videos/003.mp4"), "target/val: no videos, nor in target/val/videos"),
         ("df40_ff", _remove("FaceForensics++/test.json"), "no test.json"),
+        ("wilddeepfake", _rename("fake_test/1/fake", "fake_test/1.tar.gz"), "fake_test: no <n>/fake/<sequence> in it; "
+            "unpack"),
+        ("wilddeepfake", _rename("fake_test/1/fake", "real_test/1/fake"), "real_test/1/fake/12: is called fake in "
+            "real_test"),
+        ("deepfakebench", _replace("FaceForensics++.json", '"FF-NT"', '"FF-XY"'), "label 'FF-XY', expected one of "
+            "FF-real, FF-DF"),
+        ("deepfakebench", _replace("FaceForensics++.json", '"val"', '"dev"'), "has 'dev', expected videos of train"),
+        ("deepfakebench", _replace("FaceForensics++.json", '{"FaceF', '{{"FaceF'), "not a readable JSON file"),
+        ("deepfakebench", _rename("FaceForensics++.json", "list.txt"), "looked for one JSON file of the form"),
+        ("deepfakebench", _replace("FaceForensics++.json", "frames/030/000", "frames/031/000"), "the frames of 030 "
+            r"\(FF-real\) lie in 2 folders"),
+        ("deepfakebench", _replace("FaceForensics++.json", "datasets/rgb/FaceForensics++/original_sequences/youtube/"
+            "c23/frames/030/", "elsewhere/030/"), "elsewhere/030 doesn't lie in datasets/rgb/FaceForensics"),
     ],
 )  # fmt: skip
 def test_partial_and_mislabelled_trees_say_what_where_and_how_to_mend(tmp_path, name, change, message):

@@ -94,6 +94,11 @@ def test_cross_quality_compares_the_quality_that_was_trained_on(row, cells):
     assert _rows(text.split("Cross-quality")[1])[row] == cells
 
 
+def test_a_section_at_frame_level_stands_before_the_notes():
+    text = benchmark_tables({"cdf": _found(all=0.7)}, {"cdf": "celebdf"}, "ffpp_c23", ["a note"], "## Frames\n\nx\n")
+    assert text.endswith("\n\n## Frames\n\nx\n\n- a note\n")
+
+
 @pytest.mark.parametrize("line", ["| a | all | – |", "| average of datasets | all | – |"])
 def test_a_class_without_videos_is_a_dash_and_no_average(line):
     detail = {"a": _found(**{ALL: None}), "b": _found(**{ALL: 0.7})}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.evaluation.detectors import DIFFFAKE, Detector
+from stages.lib.evaluation.detectors import CLASSIFIER, DIFFFAKE, Detector
 from stages.lib.evaluation.metrics import (
     ALL,
     EvaluatedDataset,
@@ -142,6 +142,16 @@ def test_detector_metrics_are_of_each_method_and_of_all(measured):
 )
 def test_detector_metrics_by_hand(measured, method, key, value):
     assert measured[method][key] == pytest.approx(value)
+
+
+def test_the_equal_error_rate_of_frames_by_hand():
+    """Between 3 and 4, one of four frames is wrong on either side; of the videos' means, none is."""
+    videos = VIDEOS.assign(classifier_logit=[0.5, 3.0, None, 4.0, 6.5, None, None])
+    frames = pd.DataFrame({"video_id": list("aabbcddee"), "classifier_logit": [0.0, 1, 2, 4, 99, 3, 5, 6, 7]})
+    found = detector_metrics(videos, frames, CLASSIFIER, seed=0)["swap"]
+    assert found["frame_eer"] == pytest.approx(1 / 4)
+    assert found["frame_auc"] == pytest.approx(15 / 16)
+    assert found["eer"] == 0
 
 
 def test_the_interval_of_an_auc_is_over_its_people(measured):

@@ -7,7 +7,7 @@ import pytest
 from stages.lib.faces import video_faces
 from stages.lib.faces.detector import FACE_DETECTORS, DetectedFace
 from stages.lib.faces.landmarks import canonical_face
-from stages.lib.faces.video_faces import crop_video, face_rows
+from stages.lib.faces.video_faces import crop_video, face_rows, given_face
 from stages.lib.reasons import FrameReject
 from stages.lib.records import Frame
 from tests.helpers.params import face_settings
@@ -125,3 +125,50 @@ def test_the_same_video_gives_the_same_bytes():
     one, other = (_cropped(face_frames(3)) for _ in range(2))
     assert one[1].tobytes() == other[1].tobytes()
     assert [face.landmarks.tobytes() for face in one[0]] == [face.landmarks.tobytes() for face in other[0]]
+
+
+def _given(image: np.ndarray, **settings: object) -> tuple[video_faces.Face, np.ndarray]:
+    return given_face(Frame(7, 0.28, image), face_settings(**settings))
+
+
+def test_a_given_face_is_the_whole_picture():
+    picture = face_frames(1)[0][20:220, 40:240]
+    _, crop = _given(picture)
+    expected = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(crop, cv2.cvtColor(expected, cv2.COLOR_BGR2RGB))
+
+
+def test_a_given_face_keeps_its_number_and_time():
+    face, _ = _given(face_frames(1)[0][20:220, 40:240])
+    assert (face.frame_index, face.time_s, face.reject_reason) == (7, 0.28, None)
+
+
+@pytest.mark.parametrize(("detector", "landmarks"), BACKENDS)
+def test_a_given_face_is_measured_as_one_that_was_found(detector, landmarks):
+    picture = face_frames(1)[0][20:220, 40:240]
+    (found,), _ = _cropped([picture], detector=detector, landmarks=landmarks)
+    face, _ = _given(picture, detector=detector, landmarks=landmarks)
+    np.testing.assert_allclose(face.box, found.box)
+    # Landmarks are in pixels of the crop, which is the whole picture of 200 px here.
+    in_picture = found.landmarks * round(1.4 * max(found.box[2:])) / 224
+    in_picture += np.round(found.box[:2] + (found.box[2:] - 1.4 * max(found.box[2:])) / 2)
+    np.testing.assert_allclose(face.landmarks * 200 / 224, in_picture, atol=1e-6)
+
+
+def test_where_no_face_is_seen_an_upright_one_in_the_middle_is_assumed():
+    face, _ = _given(noise_frames(1, (210, 210))[0], enlarge=1.5)
+    assert face.reject_reason is None
+    assert face.box.tolist() == [35, 35, 140, 140]  # a crop of 1.5 boxes is 210 px
+    eyes = face.landmarks[36:48].mean(axis=0)
+    assert eyes[0] == pytest.approx(112)
+    assert eyes[1] < face.landmarks[48:].mean(axis=0)[1]
+    assert np.isfinite(face.appearance).all()
+
+
+def test_a_picture_that_is_not_square_is_padded_by_its_edges():
+    picture = np.full((100, 60, 3), (10, 20, 30), np.uint8)
+    picture[:, :30] = (200, 100, 50)
+    _, crop = _given(picture, size=96)
+    assert crop.shape == (96, 96, 3)
+    assert crop[50, 2].tolist() == [50, 100, 200]
+    assert crop[50, -3].tolist() == [30, 20, 10]

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.frames.extraction import equally_spaced, extract_frames
+from stages.lib.frames.extraction import extract_frames, list_pictures
+from stages.lib.frames.pictures import equally_spaced
 from stages.lib.frames.storage import decompress_frame, read_frames, write_frames
 from stages.lib.reasons import TRUNCATED, VideoReject
 from tests.helpers.videos import counting_frames, noise_frames, write_video
@@ -150,3 +151,25 @@ def test_progress_is_told_and_a_video_that_is_too_long_is_not_decoded(tmp_path):
     video = extract_frames(path, 5, 4.3, lambda *counts: told.append(counts))
     assert (video.reject_reason, video.n_decoded, video.n_declared, video.frames) == (VideoReject.TOO_LONG, 0, 110, [])
     assert len(told) == 2
+
+
+def test_frames_whose_numbers_have_no_zeros_ahead_keep_their_order_and_their_numbers(tmp_path):
+    for n, frame in enumerate(counting_frames(12)):
+        cv2.imwrite(str(tmp_path / f"{n}.png"), frame)
+    video = extract_frames(tmp_path, 12)
+    assert [row["frame_index"] for row in video.frames] == list(range(12))
+    levels = [decompress_frame(row["zstd"], row["height"], row["width"]).mean() / 2 for row in video.frames]
+    assert levels == list(range(12))
+
+
+def test_listing_pictures_reads_none(tmp_path):
+    (tmp_path / "000.png").write_bytes(b"not an image")
+    video = list_pictures(tmp_path)
+    assert (video.n_decoded, video.n_declared, video.reject_reason, video.frames) == (1, 1, None, [])
+
+
+@pytest.mark.parametrize(
+    ("there", "reason"), [(True, VideoReject.NO_FRAMES), (False, VideoReject.MISSING_FILE)], ids=["empty", "missing"]
+)
+def test_a_folder_without_pictures_has_its_reason(tmp_path, there, reason):
+    assert list_pictures(tmp_path if there else tmp_path / "none").reject_reason == reason

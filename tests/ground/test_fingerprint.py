@@ -1,6 +1,7 @@
 """Fingerprints: what they notice."""
 
 import hashlib
+import os
 
 from stages.lib.fingerprint import MISSING, fingerprint, sha256, state
 
@@ -40,3 +41,25 @@ def test_a_folder_of_frames_has_a_fingerprint_that_notices_a_frame(tmp_path):
 def test_what_is_not_there_is_missing(tmp_path):
     assert fingerprint(tmp_path / "none") == MISSING
     assert state(tmp_path / "none") == MISSING
+
+
+def test_the_state_of_a_folder_notices_a_frame_that_is_overwritten_in_place(tmp_path):
+    frame, seen = tmp_path / "000.png", set()
+    frame.write_bytes(b"a")
+    os.utime(frame, ns=(1, 1))
+    seen.add(state(tmp_path))
+    frame.write_bytes(b"b")
+    os.utime(frame, ns=(2, 2))
+    seen.add(state(tmp_path))
+    frame.write_bytes(b"bb")
+    os.utime(frame, ns=(2, 2))
+    seen.add(state(tmp_path))
+    (tmp_path / "001.png").write_bytes(b"")
+    os.utime(tmp_path / "001.png", ns=(2, 2))
+    seen.add(state(tmp_path))
+    assert len(seen) == 4
+
+
+def test_the_state_of_a_folder_that_nobody_touched_is_the_same(tmp_path):
+    (tmp_path / "000.png").write_bytes(b"a")
+    assert state(tmp_path) == state(tmp_path)

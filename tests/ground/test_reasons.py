@@ -20,7 +20,7 @@ def test_the_codes_that_tables_and_metrics_hold_stay():
         "too_few_faces",
         "uncalibrated",
     ]
-    assert [str(code) for code in FrameReject] == ["no_face", "other_person", "not_a_face"]
+    assert [str(code) for code in FrameReject] == ["no_face", "other_person", "not_a_face", "unreadable"]
 
 
 @pytest.mark.parametrize("code", VideoReject)

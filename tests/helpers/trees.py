@@ -174,11 +174,43 @@ def df40_cdf(root: Path, put_frames: Put) -> None:
     (root / "e4e/cdf/Celeb-real").mkdir(parents=True)
 
 
+def wilddeepfake(root: Path, put_frames: Put) -> None:
+    for sequence in (
+        "real_train/2/real/7",
+        "fake_train/0/fake/131",
+        "real_test/0/real/12",
+        "real_test/0/real/3",
+        "fake_test/1/fake/12",
+        "fake_test/1/fake/40",
+    ):
+        put_frames(root / sequence)
+
+
+def deepfakebench(root: Path, put_frames: Put, ahead: str = "./datasets/rgb/FaceForensics++/") -> None:
+    """FaceForensics++'s, at c23, with the lists of the dataset's authors beside DeepfakeBench's."""
+    labels: dict[str, dict] = {label: {split: {} for split in PAIRS} for label in ("FF-real", "FF-DF", "FF-NT")}
+    for split, ids in PAIRS.items():
+        _write(root / f"{split}.json", ids)
+        for a, b in ids:
+            fakes = [
+                (label, f"manipulated_sequences/{method}", f"{a}_{b}")
+                for label, method in (("FF-DF", "Deepfakes"), ("FF-NT", "NeuralTextures"))
+            ]
+            reals = [("FF-real", "original_sequences/youtube", person) for person in (a, b)]
+            for label, folder, video in reals + fakes:
+                put_frames(root / f"{folder}/c23/frames/{video}")
+                frames = [f"{ahead}{folder}/c23/frames/{video}/{n:03d}.png" for n in (0, 15, 30)]
+                labels[label][split].setdefault("c23", {})[video] = {"label": label, "frames": frames}
+    _write(root / "FaceForensics++.json", {"FaceForensics++": labels})
+
+
+OF_FRAMES = ("df40_ff", "df40_cdf", "wilddeepfake", "deepfakebench")  # a video is a folder of pictures
+OF_FACES = ("wilddeepfake", "deepfakebench")  # which show faces alone
 TREES = {
     name: globals()[name]
     for name in (
         "ffpp", "faceshifter", "dfd", "celebdf", "celebdf_pp", "deeperforensics", "forgerynet",
-        "dfdc", "dfdc_preview", "ffiw", "fakeavceleb", "deepfake_eval_2024", "diffswap", "df40_ff", "df40_cdf",
+        "dfdc", "dfdc_preview", "ffiw", "fakeavceleb", "deepfake_eval_2024", "diffswap", *OF_FRAMES,
     )
 }  # fmt: skip
 
@@ -196,5 +228,5 @@ def touch_frames(folder: Path) -> None:
 
 def tree(folder: Path, name: str) -> Path:
     """One of the trees, of files (or folders of frames) that hold their names; returns its root."""
-    TREES[name](folder / name, touch_frames if name.startswith("df40") else touch)
+    TREES[name](folder / name, touch_frames if name in OF_FRAMES else touch)
     return folder / name

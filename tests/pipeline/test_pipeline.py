@@ -340,7 +340,8 @@ def test_one_class_gives_null(ran, tmp_path):
 def test_an_unexpected_error_stops_the_stage_names_the_video_and_leaves_no_table(ran, tmp_path):
     frames = shutil.copytree(ran / "data/frames/messy", tmp_path / "frames")
     (frames / "good.mp4.parquet").write_bytes(b"damaged")
-    done = run_stage(ran, "crop_faces", frames=frames, ledger=tmp_path / "ledger", out=tmp_path / "faces")
+    paths = {"frames": frames, "root": "inputs/messy", "ledger": tmp_path / "ledger", "out": tmp_path / "faces"}
+    done = run_stage(ran, "crop_faces", **paths)
     assert done.returncode != 0 and "good.mp4" in done.stderr
     whole = ran / "data/faces/messy"
     for path in (path for path in (tmp_path / "faces").rglob("*") if path.is_file()):

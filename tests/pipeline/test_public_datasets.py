@@ -38,9 +38,10 @@ def _build(name: str, root: Path, videos: list[Path]) -> None:
     def put_frames(folder: Path) -> None:
         folder.mkdir(parents=True)
         for n, frame in enumerate(face_frames(10)):
-            cv2.imwrite(str(folder / f"{n:03d}.png"), cv2.add(frame, (len(folder.name), n, 0, 0)))
+            picture = frame[20:220, 40:240] if name in trees.OF_FACES else frame
+            cv2.imwrite(str(folder / f"{n:03d}.png"), cv2.add(picture, (len(folder.name), n, 0, 0)))
 
-    trees.TREES[name](root, put_frames if name.startswith("df40") else put)
+    trees.TREES[name](root, put_frames if name in trees.OF_FRAMES else put)
 
 
 def _params() -> dict:
@@ -54,6 +55,8 @@ def _params() -> dict:
     params["datasets"] = {name: {"layout": name, "root": f"inputs/{name}"} for name in trees.TREES}
     params["datasets"]["ffpp"].update(quality="c0", fakes=["test"])
     params["datasets"]["celebdf"].update(reals=["test"], fakes=["test"])
+    for name in trees.OF_FACES:
+        params["datasets"][name].update(input="faces", reals=["test"], fakes=["test"])
     return params
 
 
@@ -77,6 +80,7 @@ def evaluated(tmp_path_factory) -> Path:
         _build(name, folder / "inputs" / name, videos)
     missing = folder / "inputs/celebdf/Celeb-synthesis/id0_id1_0001.mp4"
     missing.unlink()
+    (folder / "inputs/wilddeepfake/fake_test/1/fake/40/004.png").write_bytes(b"no picture")
     faceless = folder / "inputs/dfdc/test/ddd.mp4"
     write_video(faceless, noise_frames(10))
     with (folder / "params.yaml").open("w") as stream:
@@ -121,6 +125,8 @@ METHODS = {
     "diffswap": set(),  # a single picture has no pairs
     "df40_ff": {"simswap", "fomm"},
     "df40_cdf": {"simswap"},
+    "wilddeepfake": {"WildDeepfake"},
+    "deepfakebench": {"Deepfakes", "NeuralTextures"},
 }  # fmt: skip
 
 
@@ -138,11 +144,19 @@ def test_every_dataset_goes_from_its_tree_to_its_auc(evaluated, name):
 @pytest.mark.parametrize(
     ("name", "n"),
     [("ffpp", 16), ("faceshifter", 4), ("deeperforensics", 2), ("dfd", 1), ("celebdf_pp", 2), ("fakeavceleb", 1)]
-    + [("celebdf", None), ("df40_ff", None)],
+    + [("celebdf", None), ("df40_ff", None), ("deepfakebench", 4)],
 )
 def test_fakes_are_measured_beside_their_originals_where_names_say_so(evaluated, name, n):
     pairs = _json(evaluated / "metrics/pairs.json")[name]
     assert pairs.get("default", {}).get("all", {}).get("n") == n
+
+
+def test_of_face_pictures_no_frame_is_kept_and_one_that_cannot_be_read_is_counted(evaluated):
+    for name, n in (("wilddeepfake", 4), ("deepfakebench", 8)):
+        assert [path.name for path in (evaluated / f"data/frames/{name}").rglob("*.*")] == ["videos.parquet"]
+        assert len(list((evaluated / f"data/faces/{name}").rglob("*.npy"))) == n
+    frames = _json(evaluated / "metrics/coverage.json")["wilddeepfake"]["frames"]
+    assert frames == {"extracted": 24, "used": 23, "dropped": {"unreadable": 1}}
 
 
 def test_splits_that_are_left_out_are_not_even_extracted(evaluated):

@@ -82,7 +82,7 @@ def test_a_killed_stage_redoes_only_the_videos_in_flight(ran, tmp_path, stage):
     rows = [row | {"video_id": f"{n}.mp4", "path": f"{n}.mp4", "fingerprint": "x"} for n in range(n_videos)]
     pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "index.parquet")
     inputs = {"extract_frames": ["--index", tmp_path / "index.parquet", "--root", root]}
-    inputs["crop_faces"] = ["--frames", tmp_path / "extract_frames"]
+    inputs["crop_faces"] = ["--frames", tmp_path / "extract_frames", "--root", root]
 
     def command(name: str) -> list[str]:
         paths = [*inputs[name], "--ledger", tmp_path / f"{name}.sqlite", "--out", tmp_path / name]

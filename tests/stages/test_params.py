@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.lib.errors import InputError
+from stages.lib.evaluation.diffusionfake import COLUMNS, table_1_dataset
 from stages.lib.evaluation.paper import paper_dataset
 from stages.params import apply_presets, documentation, load_params
 
@@ -72,8 +73,8 @@ def test_shipped_params_are_valid_and_immutable():
         ),
         (
             lambda p: p["datasets"]["demo"].update(quality="c23"),
-            "datasets.demo: quality is 'c23', but only ffpp, faceshifter, dfd, deeperforensics come in several; "
-            "remove it",
+            "datasets.demo: quality is 'c23', but only ffpp, faceshifter, dfd, deeperforensics, deepfakebench come in "
+            "several; remove it",
         ),
         (lambda p: p["datasets"]["demo"].update(fakes=["dev"]), "datasets.demo.fakes.0: found 'dev', expected 'train'"),
         (
@@ -205,6 +206,18 @@ def test_protocols_are_the_papers_and_go_with_its_settings(tmp_path, protocol, t
     assert {"train", "val"} <= set(params.datasets[params.train_dataset].reals)
     assert [name for name, one in params.datasets.items() if "test" not in one.fakes] == []
     assert params.backbone.name == "efficientnet_b4"
+
+
+def test_the_cross_dataset_protocol_at_frame_level_is_diffusionfakes(tmp_path):
+    path = _write(tmp_path)
+    apply_presets([ROOT / "presets/paper.yaml", ROOT / "presets/cross_dataset_c23.yaml"], path)
+    params = load_params(path)
+    trained_on = params.datasets[params.train_dataset]
+    assert paper_dataset(trained_on.layout, trained_on.quality) == "ffpp_c23"
+    others = {name: one for name, one in params.datasets.items() if name != params.train_dataset}
+    assert {table_1_dataset(one.layout, one.quality) for one in others.values()} == set(COLUMNS)
+    assert {tuple(one.reals + one.fakes) for one in others.values()} == {("test", "test")}
+    assert [name for name, one in others.items() if one.input == "faces"] == ["wilddeepfake"]
 
 
 def test_an_unknown_preset_lists_them(tmp_path):

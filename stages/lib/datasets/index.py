@@ -84,6 +84,16 @@ def add_fingerprints(
     return [row | {"fingerprint": found} for row, (_, found) in zip(rows, examined, strict=True)], states
 
 
+def refuse_files(rows: list[dict[str, str]], root: Path) -> None:
+    """Raise :class:`InputError` where a video is a file: in a dataset of face pictures each is a folder of them."""
+    files = [row["path"] for row in rows if (root / row["path"]).is_file()]
+    if files:
+        raise InputError(
+            f"{root}: `input` is faces, so each video should be a folder of face pictures, but {len(files)} of "
+            f"{len(rows)} are files: {_some(files)}; set `input: video` under `datasets` in params.yaml"
+        )
+
+
 def index_summary(layout: str, rows: list[dict[str, str]]) -> str:
     """What an index holds, for people: videos by split and method, how many fakes have their original, what is missing,
     and whether the test split is complete.

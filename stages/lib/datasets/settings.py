@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.lib.datasets.layouts.registry import LAYOUTS
-from stages.lib.records import SPLITS, Split
+from stages.lib.records import SPLITS, Input, Split
 from stages.lib.settings import Count, Settings, Text, name_in
 
 
@@ -16,8 +16,13 @@ class DatasetSettings(Settings):
     root: Text = Field(description="its folder")
     quality: Literal["raw", "c0", "c23", "c40"] | None = Field(
         default=None,
-        description="of `ffpp`, `faceshifter`, `dfd` and `deeperforensics`' reals: `c0` (also called `raw`), `c23` or "
-        "`c40`; not needed where only one is there",
+        description="of `ffpp`, `faceshifter`, `dfd`, `deepfakebench` and `deeperforensics`' reals: `c0` (also called "
+        "`raw`), `c23` or `c40`; not needed where only one is there",
+    )
+    input: Input = Field(
+        default="video",
+        description="`video`, or `faces` where each video is a folder of face pictures that its authors cropped, each "
+        "of which is taken as it is for the crop of a face",
     )
     reals: list[Split] = Field(
         default=list(SPLITS),

@@ -31,13 +31,17 @@ _TABLES = (
 
 
 def benchmark_tables(
-    detail: dict[str, Any], paper_datasets: dict[str, str | None], trained_on: str | None, notes: list[str]
+    detail: dict[str, Any],
+    paper_datasets: dict[str, str | None],
+    trained_on: str | None,
+    notes: list[str],
+    frame_level: str = "",
 ) -> str:
     """Markdown: every dataset and method with averages; then each of the paper's tables that these runs belong to.
 
     ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``paper_datasets``:
     {dataset: the paper's that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end
-    with.
+    with. ``frame_level``: a section of figures at frame level, if there is one.
     """
     parts = ["# Results\n\nVideo-level AUC in % on the test splits.\n", _all_datasets(detail)]
     dataset_of = {name: dataset for dataset, name in paper_datasets.items() if name}
@@ -46,6 +50,7 @@ def benchmark_tables(
         shown = [column for column in columns if column[0] in dataset_of and comparable(column, trained_on)]
         if shown:
             parts.append(_beside_the_paper(title, table, shown, detail, dataset_of))
+    parts += [frame_level] if frame_level else []
     return "\n".join([*parts, *(f"- {note}" for note in notes)]).rstrip() + "\n"
 
 

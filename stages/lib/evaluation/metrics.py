@@ -74,8 +74,8 @@ def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame | None, detector:
     """Everything about one detector on one dataset's test videos, per method and over ``all``.
 
     ``videos``: ``SCORES`` with the ``person`` of each; ``parts``: its scores of pairs or frames, with video_id, None
-    where it has none. Video AUC with its interval over people, equal error rate, average precision, the AUC of single
-    pairs or frames, and how many reals and fakes all that rests on.
+    where it has none. Video AUC with its interval over people, equal error rate, average precision, AUC and equal error
+    rate of single pairs or frames, and how many reals and fakes all that rests on.
     """
     found = {
         method: group_metrics(reals, fakes, detector.score, seed)
@@ -90,6 +90,7 @@ def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame | None, detector:
         of_parts = scored.merge(parts[["video_id", detector.part_score]], on="video_id")
         for method, (real, fake) in by_method(of_parts, detector.part_score).items():
             found[method][f"{detector.part}_auc"] = auc(real, fake)
+            found[method][f"{detector.part}_eer"] = equal_error_rate(real, fake)
     return found
 
 

@@ -78,19 +78,30 @@ def canonical_face() -> np.ndarray:
 _BOX_EYE_Y, _BOX_EYE_DISTANCE = 0.39, 0.38
 
 
+def _eyes_of(box: np.ndarray) -> np.ndarray:
+    """Where a frontal face's eyes stand in its box: (2, 2), frame pixels."""
+    fractions = [[0.5 - _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y], [0.5 + _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y]]
+    result: np.ndarray = np.array(fractions) * box[2:] + box[:2]
+    return result
+
+
 def haar_landmarks(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The canonical face placed by the eyes the eye cascade finds, or by the box where it finds no plausible pair.
 
     No facial detail is measured, so expressions are not followed: enough to place masks, and needs no file.
     """
-    x, y, width, height = box
-    expected = np.array([[0.5 - _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y], [0.5 + _BOX_EYE_DISTANCE / 2, _BOX_EYE_Y]]) * (
-        width,
-        height,
-    ) + (x, y)
-    found = detect_eyes(frame, box)
+    expected, found = _eyes_of(box), detect_eyes(frame, box)
     # The eye cascade jitters by a few pixels and the box by its pyramid's steps; their mean is steadier than either.
-    eyes = expected if found is None else (found + expected) / 2
+    return _placed(expected if found is None else (found + expected) / 2)
+
+
+def nominal_landmarks(box: np.ndarray) -> np.ndarray:
+    """The canonical face placed by its box alone, (68, 2), where nothing is seen that would tell more."""
+    return _placed(_eyes_of(box))
+
+
+def _placed(eyes: np.ndarray) -> np.ndarray:
+    """The canonical face with its eyes at (2, 2)."""
     middle, axis = eyes.mean(axis=0), eyes[1] - eyes[0]
     result: np.ndarray = middle + canonical_face() @ np.array([[axis[0], axis[1]], [-axis[1], axis[0]]])
     return result

@@ -8,7 +8,7 @@ import numpy as np
 from stages.lib.faces.appearance import appearance
 from stages.lib.faces.crop import crop_face, crop_square, to_crop
 from stages.lib.faces.detector import FACE_DETECTORS, DetectedFace
-from stages.lib.faces.landmarks import make_landmarker
+from stages.lib.faces.landmarks import make_landmarker, nominal_landmarks
 from stages.lib.faces.settings import FaceSettings
 from stages.lib.faces.tracking import follow_person, head_colours, jumps, overlap
 from stages.lib.reasons import FrameReject
@@ -59,18 +59,24 @@ def _fits(landmarks: np.ndarray, box: np.ndarray) -> bool:
     return overlap(np.concatenate([low, high - low]), box) >= LEAST_FIT
 
 
+def _landmarks(frame: Frame, face: DetectedFace, settings: FaceSettings) -> np.ndarray | None:
+    """The landmarks (68, 2) of a face in frame pixels, or None where they show that it is none."""
+    landmarks = face.landmarks if settings.landmarks == "mesh" else None
+    if landmarks is None:
+        landmarks = make_landmarker(settings.landmarks)(frame.image, face.haar_box)
+    return landmarks if landmarks is not None and _fits(landmarks, face.box) else None
+
+
 def crop_video(frames: FrameSource, settings: FaceSettings) -> tuple[list[Face], np.ndarray]:
     """A video's faces, one for each frame, and the crops of those that there are, RGB uint8 (n, size, size, 3)."""
-    landmarks_of, size = make_landmarker(settings.landmarks), settings.size
+    size = settings.size
     faces, crops = [], []
     for frame, found in _select(frames, settings):
         if isinstance(found, FrameReject):
             faces.append(Face(frame.frame_index, frame.time_s, found))
             continue
-        landmarks = found.landmarks if settings.landmarks == "mesh" else None
+        landmarks = _landmarks(frame, found, settings)
         if landmarks is None:
-            landmarks = landmarks_of(frame.image, found.haar_box)
-        if landmarks is None or not _fits(landmarks, found.box):
             faces.append(Face(frame.frame_index, frame.time_s, FrameReject.NOT_A_FACE))
             continue
         square = crop_square(found.box, settings.enlarge)
@@ -88,7 +94,35 @@ def _without_jumps(faces: list[Face], crops: list[np.ndarray], size: int) -> tup
         face = faces[there[at]]
         faces[there[at]] = Face(face.frame_index, face.time_s, FrameReject.NOT_A_FACE)
     crops = [crop for crop, away in zip(crops, jumped, strict=True) if not away]
-    return faces, np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
+    return faces, stack_crops(crops, size)
+
+
+def stack_crops(crops: list[np.ndarray], size: int) -> np.ndarray:
+    """Crops (size, size, 3) as one array, (n, size, size, 3), also where there are none."""
+    return np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
+
+
+def given_face(picture: Frame, settings: FaceSettings) -> tuple[Face, np.ndarray]:
+    """The face of a picture that others have cropped, and the whole picture as its crop, RGB uint8 (size, size, 3).
+
+    A picture that isn't square is padded by its edges. It is a face whatever the detector says: where none is seen
+    (in profile, or cropped too tightly), box and landmarks are those of an upright face in the middle, of the size that
+    a crop of ``faces.enlarge`` shows.
+    """
+    height, width = picture.image.shape[:2]
+    square = crop_square(np.array([0.0, 0.0, width, height]), 1.0)
+    found = FACE_DETECTORS[settings.detector].largest(picture.image)
+    landmarks = None if found is None else _landmarks(picture, found, settings)
+    if found is None or landmarks is None:
+        side = square[2] / settings.enlarge
+        box = np.array([(width - side) / 2, (height - side) / 2, side, side])
+        landmarks = nominal_landmarks(box)
+    else:
+        box = found.box
+    crop = crop_face(picture.image, square, settings.size)
+    landmarks = to_crop(landmarks, square, settings.size)
+    measured = appearance(crop, landmarks)
+    return Face(picture.frame_index, picture.time_s, None, box, landmarks, measured), crop
 
 
 def face_rows(video_id: str, faces: list[Face]) -> list[dict[str, object]]:

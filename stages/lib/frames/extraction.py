@@ -1,4 +1,4 @@
-"""Frames of a video: which ones to take, and decoding them in one pass."""
+"""Frames of a video: decoding those that are taken in one pass."""
 
 import math
 from collections.abc import Callable
@@ -8,11 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.lib.frames.pictures import equally_spaced, equally_spaced_pictures, pictures_in
 from stages.lib.frames.storage import StoredFrame, stored_frame
 from stages.lib.reasons import TRUNCATED, VideoReject
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_IMAGES_PER_SECOND = 25
 _PROGRESS_EVERY = 50  # frames
 _MAX_DECLARED = 1 << 24  # more frames than this is a broken header, not a video (155 hours at 30 fps)
 
@@ -28,16 +27,6 @@ class ExtractedVideo:
     note: str | None = None
     reject_reason: VideoReject | None = None
     frames: list[StoredFrame] = field(default_factory=list)
-
-
-def equally_spaced(n_total: int, n_wanted: int) -> np.ndarray:
-    """Indices of ``n_wanted`` equally spaced frames of ``n_total`` (section 4.1): int64, strictly increasing.
-
-    The middles of ``n_wanted`` equal parts, so the ends (fades, titles) are never taken. A video with fewer
-    frames than wanted gives each frame once.
-    """
-    n_kept = min(n_total, n_wanted)
-    return np.floor((np.arange(n_kept) + 0.5) * n_total / n_kept).astype(np.int64) if n_kept else np.empty(0, np.int64)
 
 
 def _decode(
@@ -79,18 +68,27 @@ def _declared(path: Path) -> tuple[int, float] | None:
     return n_declared, n_declared / rate if rate > 0 else 0.0
 
 
-def _read_images(folder: Path, n_frames: int) -> ExtractedVideo:
-    """Equally spaced images of a folder of frames, in the order of their names. They have no time: 25 a second is
-    assumed.
+def list_pictures(folder: Path) -> ExtractedVideo:
+    """How many pictures a folder has, without decoding any: for pictures that are faces already, which are read where
+    they lie.
+
+    ``missing_file`` or ``no_frames`` says why there are none; whether each can be read isn't known yet.
     """
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
-    video = ExtractedVideo(len(images), len(images), reject_reason=None if images else VideoReject.NO_FRAMES)
-    for index in equally_spaced(len(images), n_frames):
-        frame = cv2.imread(str(images[index]), cv2.IMREAD_COLOR)
+    if not folder.is_dir():
+        return ExtractedVideo(reject_reason=VideoReject.MISSING_FILE)
+    n = len(pictures_in(folder))
+    return ExtractedVideo(n, n, reject_reason=None if n else VideoReject.NO_FRAMES)
+
+
+def _read_pictures(folder: Path, n_frames: int) -> ExtractedVideo:
+    """Equally spaced pictures of a folder of frames, numbered and timed as in :mod:`stages.lib.frames.pictures`."""
+    video = list_pictures(folder)
+    for picture in equally_spaced_pictures(folder, n_frames):
+        frame = picture.read()
         if frame is None:
-            return ExtractedVideo(len(images), len(images), reject_reason=VideoReject.UNREADABLE)
+            return ExtractedVideo(video.n_decoded, video.n_declared, reject_reason=VideoReject.UNREADABLE)
         video.height, video.width = frame.shape[:2]
-        video.frames.append(stored_frame(int(index), float(index) / _IMAGES_PER_SECOND, frame))
+        video.frames.append(stored_frame(picture.frame_index, picture.time_s, frame))
     return video
 
 
@@ -107,7 +105,7 @@ def extract_frames(
     ``truncated``. ``on_progress`` is called with (frames decoded, frames declared) now and then.
     """
     if path.is_dir():
-        return _read_images(path, n_frames)
+        return _read_pictures(path, n_frames)
     if not path.is_file():
         return ExtractedVideo(reject_reason=VideoReject.MISSING_FILE)
     if path.stat().st_size == 0:

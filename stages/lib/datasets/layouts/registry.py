@@ -8,6 +8,7 @@ from stages.lib.datasets.layouts.celebdf import index_celebdf
 from stages.lib.datasets.layouts.celebdf_pp import index_celebdf_pp
 from stages.lib.datasets.layouts.deeperforensics import index_deeperforensics
 from stages.lib.datasets.layouts.deepfake_eval_2024 import index_deepfake_eval_2024
+from stages.lib.datasets.layouts.deepfakebench import index_deepfakebench
 from stages.lib.datasets.layouts.df40 import index_df40_cdf, index_df40_ff
 from stages.lib.datasets.layouts.dfd import index_dfd
 from stages.lib.datasets.layouts.dfdc import index_dfdc, index_dfdc_preview
@@ -17,6 +18,7 @@ from stages.lib.datasets.layouts.ffiw import index_ffiw
 from stages.lib.datasets.layouts.ffpp import index_faceshifter, index_ffpp
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.manifest import index_manifest
+from stages.lib.datasets.layouts.wilddeepfake import index_wilddeepfake
 
 
 @dataclass(frozen=True)
@@ -48,4 +50,6 @@ LAYOUTS: dict[str, Layout] = {
     "diffswap": Layout("DiffSwap (in DiffusionFace)", index_diffswap),
     "df40_ff": Layout("DF40, made of FaceForensics++", index_df40_ff),
     "df40_cdf": Layout("DF40, made of Celeb-DF (v2)", index_df40_cdf),
+    "wilddeepfake": Layout("WildDeepfake, unpacked", index_wilddeepfake),
+    "deepfakebench": Layout("DeepfakeBench's face pictures, with their list", index_deepfakebench),
 }
