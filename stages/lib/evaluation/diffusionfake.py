@@ -43,7 +43,7 @@ TABLE_1: dict[str, tuple[Figure | None, ...]] = {
 
 _NOTE = (
     "AUC / EER in % of single frames, after training on FaceForensics++ c23; DiffFake's are of pairs of frames, since "
-    "it scores no single one. Rows marked *quoted* are from table 1 of DiffusionFake (Sun et al., NeurIPS 2024) and "
+    "it scores no single one. Rows marked as quoted are from table 1 of DiffusionFake (Sun et al., NeurIPS 2024) and "
     "were not run here; a star is its authors' rerun. They take other crops and other frames of a video."
 )
 
@@ -70,7 +70,7 @@ def frame_level_table(detail: dict[str, Any], columns: Mapping[str, str | None],
         rows.append([f"**{detector.label}, here** ({unit})", *map(_cell, ours), _cell(_mean(ours))])
     for label, figures in TABLE_1.items():
         theirs = [figures[COLUMNS.index(column)] for column in shown]
-        rows.append([f"{label}, *quoted*", *map(_cell, theirs), _cell(_mean(theirs))])
+        rows.append([f"{label}, quoted", *map(_cell, theirs), _cell(_mean(theirs))])
     names = [f"{dataset_of[column]} ({column})" for column in shown]
     table = markdown_table(["", *names, "average"], rows)
     return f"## Cross-dataset at frame level (DiffusionFake's table 1)\n\n{_NOTE}\n\n{table}"
