@@ -18,6 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dvc.repo import Repo
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages.cli import run
 from stages.lib.anomaly.files import load_anomaly_models, save_anomaly_models
@@ -32,13 +35,27 @@ from stages.lib.calibration.bundle import (
     read_calibration,
 )
 from stages.lib.errors import InputError
-from stages.lib.evaluation.card import ABOUT, model_card, read_about
+from stages.lib.evaluation.card import ABOUT, About, model_card
 from stages.lib.files import atomic_folder, write_json, write_text
 
 # What follows the network, in order. What comes before it is taken from the run as it is.
 AFTER_TRAINING = ("embed_faces", "fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate")
 _TAKEN = ("params.yaml", "inputs", "data/index", "data/frames", "data/faces")
 CARD_IN_DOCS = Path("docs/model-card.md")
+
+
+def _read_about(path: Path) -> About:
+    """The checked content of an ``about.yaml``. Raises :class:`InputError` for a missing file and any other content."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; write it first: it holds {', '.join(About.model_fields)}")
+    try:
+        return About.model_validate(YAML(typ="safe").load(path))
+    except YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{path}: {where}: {first['msg']}; correct it") from error
 
 
 def _commands() -> list[str]:
@@ -73,7 +90,7 @@ def release(name: str) -> Path:
     Raises :class:`InputError` where the run isn't whole, or ``about.yaml`` is missing or wrong.
     """
     folder = RELEASED / name
-    about = read_about(folder / ABOUT)
+    about = _read_about(folder / ABOUT)
     missing = [one for one in (*_TAKEN[2:], f"models/{BACKBONE}") if not Path(one).exists()]
     if missing:
         raise InputError(f"no {', '.join(missing)} here: a release is made of a whole run; run `dvc repro` first")

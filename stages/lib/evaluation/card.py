@@ -3,15 +3,11 @@
 After "Model cards for model reporting" (Mitchell et al., 2019).
 """
 
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field
 
 from stages.lib.calibration.bundle import Calibration
-from stages.lib.errors import InputError
 from stages.lib.markdown import markdown_table
 from stages.lib.settings import Settings, Text
 
@@ -41,20 +37,6 @@ class About(Settings):
     use: Annotated[list[Text], Field(min_length=1)]
     weak: Annotated[list[Text], Field(min_length=1)]
     licence: Text
-
-
-def read_about(path: Path) -> About:
-    """The checked content of an ``about.yaml``. Raises :class:`InputError` for a missing file and any other content."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; write it first: it holds {', '.join(About.model_fields)}")
-    try:
-        return About.model_validate(YAML(typ="safe").load(path))
-    except YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"{path}: {where}: {first['msg']}; correct it") from error
 
 
 def model_card(
