@@ -1,0 +1,77 @@
+"""The stage with ``train.tune: none``: weights of a file go through it as they are."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+
+from stages import train_backbone
+from stages.lib.backbone.checkpoint import save_backbone
+from stages.lib.backbone.network import Architecture, create_network
+from stages.lib.backbone.weights import Origin
+from stages.lib.errors import InputError
+from stages.lib.tables import FAKES, FAKES_TABLE, write_table
+from tests.helpers.banks import HOW, bank_of
+from tests.helpers.pipeline import ROOT, change_params
+
+IMPORTED = Path("inputs/imported/tiny.safetensors")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder with a bank of pseudo-fakes, an imported network, and params that take it as it is."""
+    rows = []
+    for split in ("train", "val"):
+        bank_of(tmp_path / "fakes", split)
+        of = [{"source": f"{split}{v}", "is_video": True, "split": split} | HOW for v in range(2)]
+        rows += [one | {"face_row": face, "variant": k} for one in of for face in range(6) for k in range(2)]
+    write_table(tmp_path / "fakes" / FAKES_TABLE, pa.Table.from_pylist(rows, schema=FAKES), FAKES)
+    torch.manual_seed(3)
+    variants, origin = ("normalized-head",), Origin("https://example.org/w", "MIT", (0.0,) * 3, (1.0,) * 3)
+    architecture = Architecture("test_vit", 64, 64, origin=origin, variants=variants)
+    save_backbone(tmp_path / IMPORTED, create_network("test_vit", 64, variants=variants), architecture)
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+
+    def as_it_is(params) -> None:
+        params["backbone"].update(name="test_vit", weights=IMPORTED.as_posix(), input_size=64)
+        params["train"].update(tune="none", boundary=0.0)
+
+    change_params(tmp_path, as_it_is)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_stage(monkeypatch) -> None:
+    paths = {"fakes": "fakes", "out": "models/b.safetensors", "metrics": "metrics", "checkpoint": "models/checkpoint"}
+    monkeypatch.setattr(sys, "argv", ["train_backbone", *(part for key in paths for part in (f"--{key}", paths[key]))])
+    train_backbone.main()
+
+
+@pytest.mark.filterwarnings("ignore:the classifier as it is")
+def test_a_files_weights_come_out_byte_for_byte(folder, monkeypatch):
+    run_stage(monkeypatch)
+    assert (folder / "models/b.safetensors").read_bytes() == (folder / IMPORTED).read_bytes()
+    assert [path.name for path in (folder / "models").iterdir()] == ["b.safetensors"]
+
+
+@pytest.mark.filterwarnings("ignore:the classifier as it is")
+def test_what_they_give_is_written_as_one_epoch(folder, monkeypatch, capsys):
+    run_stage(monkeypatch)
+    assert "train.tune is none: the weights are passed through as they are" in capsys.readouterr().out
+    best = json.loads((folder / "metrics/metrics.json").read_text())["best"]
+    assert best["epoch"] == 0
+    for name, value in (("val/auc", best["val_auc"]), ("val/loss", best["val_loss"]), ("train/loss", None)):
+        rows = (folder / f"metrics/plots/metrics/{name}.tsv").read_text().splitlines()
+        assert len(rows) == 1 + 1
+        assert value is None or float(rows[1].split("\t")[-1]) == pytest.approx(value)
+
+
+def test_another_size_stops_before_any_output(folder, monkeypatch):
+    change_params(folder, lambda params: params["backbone"].update(input_size=96))
+    with pytest.raises(InputError, match="set backbone.input_size to 64"):
+        run_stage(monkeypatch)
+    assert not (folder / "metrics").exists() and not (folder / "models").exists()
