@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as NoAnswer
 
 from stages.lib.files import atomic_path
 
@@ -62,6 +63,9 @@ def main() -> None:
                 browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
                 made = picture(browser, found[0])
                 browser.close()
+        except NoAnswer:
+            print(f"{_PICTURE.name} stays as it is: no report came within {_PATIENCE_MS // 1000} s")
+            return
         finally:
             server.terminate()
     with atomic_path(_PICTURE) as temporary:
