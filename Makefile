@@ -24,7 +24,7 @@ detect: .venv/.installed  ## is a video fake? VIDEO=clip.mp4 or a folder; ARGS="
 	python -m stages.detect "$(VIDEO)" $(ARGS)
 
 # REALS: a folder of your own real videos; the models go to OUT, which detect takes by ARGS="--models calibrated".
-OUT ?= calibrated
+OUT = calibrated
 calibrate: .venv/.installed  ## thresholds from your own real videos: REALS=folder OUT=calibrated
 	$(if $(REALS),,$(error name a folder of real videos: make calibrate REALS=folder))
 	python -m stages.calibrate_on "$(REALS)" --out "$(OUT)" $(ARGS)
@@ -48,6 +48,7 @@ preset: .venv/.installed  ## write presets/ into params.yaml; NAME=paper or NAME
 	python -m stages.params --preset $(NAME:%=presets/%.yaml)
 
 # released/NAME and docs/model-card.md, of the run in this folder; released/NAME/about.yaml has to be there.
+release: NAME = people-1
 release: .venv/.installed  ## make a folder of this run's models to give away; NAME=people-1
 	python -m stages.release --name $(NAME)
 

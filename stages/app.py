@@ -22,8 +22,8 @@ from flask import Flask, Request, Response, render_template, request
 from waitress import create_server
 from werkzeug.exceptions import HTTPException
 
-from stages.cli import run
-from stages.detect import NOT_ALL_SCORED, printable
+from stages.cli import printable, run
+from stages.detect import NOT_ALL_SCORED
 from stages.lib.calibration.bundle import CARD, Calibration, answering, load_calibration
 from stages.lib.demo.dataset import make_videos, plan_videos
 from stages.lib.detection.wording import example_in_words, limits, model_in_words, what_a_verdict_rests_on

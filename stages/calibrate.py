@@ -62,6 +62,7 @@ def main() -> None:
     pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"].dropna()
     calibration = Calibration(
         release=None,
+        made_from=None,
         seed=params.seed,
         fusion=params.fusion,
         frames=params.frames,

@@ -10,21 +10,22 @@ All videos of the folder have to be real. With a manifest.csv in it, its real ro
 import argparse
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stages.cli import a_rate, run
+from stages.cli import Parser, a_rate, check_targets, name_of, printable, run
 from stages.detect import files_below
 from stages.lib.anomaly.files import save_anomaly_models
 from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, CALIBRATION, answering, load_calibration, model_files
+from stages.lib.calibration.thresholds import threshold
 from stages.lib.datasets.index import index_dataset
 from stages.lib.datasets.layouts.manifest import MANIFEST
 from stages.lib.detection.detector import Detector, drawn
 from stages.lib.detection.observation import AskedFor, looks_of, observe, observe_all
-from stages.lib.detection.own_reals import OwnReal, Recalibrated, beside_the_others, recalibrate, videos_needed
+from stages.lib.detection.own_reals import OwnReal, Recalibrated, p_values, recalibrate, videos_needed
 from stages.lib.detection.verdict import decide
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.errors import InputError
@@ -37,7 +38,7 @@ _SHOWN = 10  # of the videos that look oddest: in the table, and with pictures i
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="of real videos, with or without a manifest.csv")
     parser.add_argument(
         "--models", type=Path, metavar="FOLDER", help="to start from (default: your own run's, else the released ones)"
@@ -63,14 +64,15 @@ def _listed(folder: Path) -> pd.DataFrame:
         raise InputError(f"{folder}: no such folder; name a folder of real videos")
     if not (folder / MANIFEST).is_file():
         found = files_below(folder)
-        names = [path.relative_to(folder).as_posix() for path in found]
+        names = [name_of(path.relative_to(folder)) for path in found]
         return pd.DataFrame({"name": names, "path": found, "person": names, "group": ""})
     rows = pd.DataFrame(index_dataset("manifest", folder))
-    reals = rows[rows["label"] == REAL]
-    if len(reals) < len(rows):
-        print(
-            f"{folder / MANIFEST}: {len(rows) - len(reals)} fakes passed over: thresholds come from real videos alone"
-        )
+    fakes, known = rows["label"] != REAL, (rows["label"] == REAL) & (rows["split"] == "train")
+    if fakes.any():
+        print(f"{folder / MANIFEST}: {fakes.sum()} fakes passed over: thresholds come from real videos alone")
+    if known.any():
+        print(f"{folder / MANIFEST}: {known.sum()} reals of the split train passed over: models may know those")
+    reals = rows[~fakes & ~known]
     return pd.DataFrame(
         {
             "name": reals["video_id"],
@@ -81,57 +83,65 @@ def _listed(folder: Path) -> pd.DataFrame:
     )
 
 
-def _usable(
-    listed: pd.DataFrame, detector: Detector, max_seconds: float
-) -> Iterator[tuple[str, OwnReal | VideoReject]]:
-    """(name, video, or the reason why it can't be used) of each."""
+def _usable(listed: pd.DataFrame, detector: Detector, max_seconds: float) -> tuple[list[OwnReal], dict[str, list[str]]]:
+    """The videos that can be used, by name, and {reason: names} of the others."""
     of = listed.set_index("name")
-    videos = [AskedFor(name, "", path) for name, path in zip(listed["name"], listed["path"], strict=True)]
-    for observation in observe_all(videos, detector.calibration, max_seconds, "calibrate_on"):
+    usable, contents, rejected = dict[str, OwnReal](), dict[str, str](), defaultdict[str, list[str]](list)
+    asked = [AskedFor(name, "", path) for name, path in zip(listed["name"], listed["path"], strict=True)]
+    for observation in observe_all(asked, detector.calibration, max_seconds, "calibrate_on"):
         name = observation.name
         if not len(drawn(observation, detector.calibration)):
             few = VideoReject.TOO_FEW_FACES if len(observation.crops) else VideoReject.NO_FACE
-            yield name, observation.extracted.reject_reason or few
+            rejected[observation.extracted.reject_reason or few].append(name)
             continue
         person, group = of.loc[name, "person"], of.loc[name, "group"]
-        yield name, OwnReal(name, person, group, detector.embed(observation), looks_of(observation))
+        usable[name] = OwnReal(name, person, group, detector.embed(observation), looks_of(observation))
+        contents[name] = observation.sha256 or name
+    names = sorted(usable)
+    first = {contents[name]: name for name in reversed(names)}
+    videos = [usable[name] for name in names if first[contents[name]] == name]
+    rejected["the same file as another"] += [name for name in names if first[contents[name]] != name]
+    return videos, {reason: sorted(found) for reason, found in sorted(rejected.items()) if found}
 
 
-def _say_rejected(rejected: dict[str, VideoReject], observed: int) -> None:
-    for reason in sorted(set(rejected.values())):
-        names = sorted(name for name, own in rejected.items() if own == reason)
-        print(f"{len(names)} of {observed} can't be used ({reason}): {', '.join(names[:5])}{', …' * (len(names) > 5)}")
-
-
-def _beside_the_others(videos: list[OwnReal], made: Recalibrated, rate: float) -> pd.DataFrame:
-    table = pd.DataFrame({"video": [video.name for video in videos], "group": [video.group for video in videos]})
-    table["score"] = made.anomaly_scores
-    return pd.concat([table, beside_the_others(made.anomaly_scores, rate)], axis=1)
-
-
-def _sentences(made: Recalibrated, rate: float, table: pd.DataFrame) -> list[str]:
-    fewest, sure = videos_needed(rate)
-    n, alarms = len(table), int(table["alarm"].sum())
+def _rejected_in_words(rejected: dict[str, list[str]]) -> list[str]:
     return [
-        what_a_verdict_rests_on(made.calibration, rate),
-        f"A false-alarm rate of {rate:.1%} takes {fewest} real videos without assumptions on their scores, and about "
-        f"{sure} for the true rate to be at most twice as high with 97.5 % probability; there are {n}.",
-        f"Each judged beside the others, {alarms} of {n} are called anomalous ({alarms / n:.1%}).",
+        f"{len(names)} can't be used ({reason}): {', '.join(map(printable, names[:5]))}{', …' * (len(names) > 5)}"
+        for reason, names in rejected.items()
     ]
 
 
-def _say_groups(table: pd.DataFrame) -> None:
-    """The false alarms of each group, where videos have one."""
-    groups = false_alarms_by_group(table["group"], table["alarm"].astype(float), 0.5)
-    for name, found in groups.items():
-        low, high = found["ci95"]
-        print(
-            f"{name}: {found['alarms']} of {found['n_real']} called anomalous ({found['false_alarm_rate']:.1%}, 95 % "
-            f"interval {low:.1%} to {high:.1%})"
+def _sentences(made: Recalibrated, videos: list[OwnReal], rate: float) -> list[str]:
+    """What the thresholds rest on, and how far that reaches."""
+    fewest, sure = videos_needed(rate)
+    people = len({video.person for video in videos})
+    sentences = [
+        what_a_verdict_rests_on(made.calibration, rate),
+        f"A false-alarm rate of {rate:.1%} takes {fewest} real videos without assumptions on their scores, and about "
+        f"{sure} for the true rate to be at most twice as high with 97.5 % probability; there are {len(videos)}.",
+    ]
+    if people < len(videos):
+        sentences.append(
+            f"They show {people} people, and videos of one person are alike: the interval above is too narrow."
         )
+    return sentences
 
 
-def _write_report(path: Path, listed: pd.DataFrame, made: Recalibrated, oddest: pd.DataFrame, rate: float) -> None:
+def _groups_in_words(videos: list[OwnReal], made: Recalibrated, rate: float) -> list[str]:
+    """The videos of each group above the threshold, where videos have one. Over all of them their share is what was
+    asked for, by construction: what tells is how groups differ.
+    """
+    groups, scores = pd.Series([video.group for video in videos]), pd.Series(made.anomaly_scores)
+    return [
+        f"Group {printable(name)}: {found['alarms']} of {found['n_real']} called anomalous "
+        f"({found['false_alarm_rate']:.1%}, 95 % interval {found['ci95'][0]:.1%} to {found['ci95'][1]:.1%})."
+        for name, found in false_alarms_by_group(groups, scores, threshold(scores, rate)).items()
+    ]
+
+
+def _write_report(
+    path: Path, listed: pd.DataFrame, made: Recalibrated, oddest: pd.DataFrame, rate: float, sentences: list[str]
+) -> None:
     """A page of the oddest videos. They are decoded once more: which they are is known only when all are done."""
     from stages.lib.detection.report import Report  # Matplotlib takes a second
 
@@ -140,39 +150,52 @@ def _write_report(path: Path, listed: pd.DataFrame, made: Recalibrated, oddest: 
         observation = observe(name, paths[name], made.calibration)
         pairs = drawn(observation, made.calibration)
         report.add(decide(observation, pairs, made.scores[at], made.calibration, rate))
-    write_text(path, report.page([]))
+    write_text(path, report.page(sentences))
+
+
+def _check_out(out: Path, models: Path) -> None:
+    """Raise :class:`InputError` where writing the models to ``out`` would replace anything but such models."""
+    if out.resolve() == models.resolve():
+        raise InputError(f"--out is {out}, the models to start from; name another folder")
+    if not out.is_dir():
+        if out.exists():
+            raise InputError(f"--out is {out}, a file; name a folder")
+        return
+    others = sorted({path.name for path in out.iterdir()} - {BACKBONE, ANOMALY_MODEL, CALIBRATION})
+    if others:
+        raise InputError(f"--out is {out}, which holds other things ({others[0]}, …); name another folder")
 
 
 def main() -> None:
     arguments = _parse()
     folder = answering(arguments.models)
-    if arguments.out.resolve() == folder.resolve():
-        raise InputError(f"--out is {arguments.out}, the models to start from; name another folder")
+    _check_out(arguments.out, folder)
     calibration = load_calibration(folder)
     rate = arguments.false_alarm_rate or calibration.false_alarm_rate
-    listed, detector = _listed(arguments.folder), Detector(folder, calibration)
-    found = dict(_usable(listed, detector, 60 * arguments.max_minutes))
-    rejected = {name: one for name, one in found.items() if isinstance(one, VideoReject)}
-    _say_rejected(rejected, len(found))
-    videos = [one for _, one in sorted(found.items()) if isinstance(one, OwnReal)]
-    source = f"your own, of the folder '{arguments.folder.resolve().name}'"
-    made = recalibrate(videos, detector.models, calibration, arguments.density, source)
+    listed = _listed(arguments.folder)
+    check_targets({"report": arguments.report}, listed["path"])
+    detector = Detector(folder, calibration)
+    videos, rejected = _usable(listed, detector, 60 * arguments.max_minutes)
+    print(*_rejected_in_words(rejected), sep="\n")
+    made = recalibrate(videos, detector.models, calibration, arguments.density, "your own")
     with atomic_folder(arguments.out) as out:
         shutil.copyfile(folder / BACKBONE, out / BACKBONE)
         save_anomaly_models(out / ANOMALY_MODEL, made.models)
         files = model_files(out, calibration.faces.landmarks)
         update = {"files": files, "false_alarm_rate": rate}
         write_json(out / CALIBRATION, made.calibration.model_copy(update=update).model_dump())
-    table = _beside_the_others(videos, made, rate)
-    oddest = table.sort_values("score", ascending=False).head(_SHOWN)
+    table = pd.DataFrame({"video": [video.name for video in videos], "group": [video.group for video in videos]})
+    table["score"] = made.anomaly_scores
+    table["p"] = p_values(videos, made.anomaly_scores, rate)
+    oddest = table.sort_values("score", ascending=False, kind="stable").head(_SHOWN)
     print(
         "\nThe real videos that look oddest beside the others. Look at them: is each one real, of one person, unedited?"
     )
-    print(oddest.to_string(index=False, float_format="{:.3g}".format))
-    print("", *(textwrap.fill(sentence, 110) for sentence in _sentences(made, rate, table)), sep="\n")
-    _say_groups(table)
+    print(oddest.to_string(index=False, float_format="{:.3g}".format, formatters={"video": printable}))
+    sentences = [*_sentences(made, videos, rate), *_groups_in_words(videos, made, rate)]
+    print("", *(textwrap.fill(sentence, 110) for sentence in sentences), sep="\n")
     if arguments.report:
-        _write_report(arguments.report, listed, made, oddest, rate)
+        _write_report(arguments.report, listed, made, oddest, rate, [*sentences[1:], *_rejected_in_words(rejected)])
     print(f"\n{arguments.out}: judge by it with python -m stages.detect clip.mp4 --models {arguments.out}")
 
 

@@ -1,10 +1,12 @@
 """What every stage's command line shares: named paths as arguments, and errors that a user can read."""
 
 import argparse
+import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from stages.lib.errors import InputError
 
@@ -28,6 +30,42 @@ def a_rate(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a rate between 0 and 1, such as 0.05")
     return value
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a command that people call: wrong arguments end with 1, as all bad input (argparse itself takes 2)."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def printable(text: str) -> str:
+    """Text without what would move a terminal's cursor, or worse."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def name_of(path: Path) -> str:
+    """What a video is called in what is written: its path, with what isn't UTF-8 in it escaped, so that no two videos
+    have one name.
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def check_targets(targets: Mapping[str, Path | None], videos: Iterable[Path] = ()) -> None:
+    """Raise :class:`InputError` where writing the files that arguments name, {argument: file}, would replace a folder,
+    one of the videos, or each other.
+    """
+    kept, taken = {video.resolve() for video in videos}, dict[Path, str]()
+    for argument, target in targets.items():
+        if target is None:
+            continue
+        if target.is_dir():
+            raise InputError(f"{target} is a folder; name a file to write")
+        if target.resolve() in kept:
+            raise InputError(f"{target} is one of the videos, and would be overwritten; name another file")
+        other = taken.setdefault(target.resolve(), argument)
+        if other != argument:
+            raise InputError(f"--{other} and --{argument} both name {target}; name two files")
 
 
 def run(main: Callable[[], None]) -> None:

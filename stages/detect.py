@@ -8,21 +8,21 @@ Prints a table. Exit code 0: all were scored; 2: some could not be, each with it
 import argparse
 import csv
 import json
-import os
+import sqlite3
 import sys
 import tempfile
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from stages.cli import a_rate, run
+from stages.cli import Parser, a_rate, check_targets, name_of, printable, run
 from stages.lib.calibration.bundle import CALIBRATION, Calibration, answering, load_calibration, package_versions
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.json_report import CSV_COLUMNS, run_as_json, verdict_as_json
@@ -30,30 +30,19 @@ from stages.lib.detection.observation import AskedFor, Note, NoteCode, observe_a
 from stages.lib.detection.wording import version_warnings
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path, json_text, write_text
-from stages.lib.fingerprint import fingerprint, sha256
+from stages.lib.fingerprint import fingerprint, sha256, state
 from stages.lib.ledger import Ledger, recipe
 
 STANDARD_OUTPUT = Path("-")
 NOT_ALL_SCORED = 2
 _TARGETS = ("json", "jsonl", "csv", "report", "resume")  # arguments that name a file to write
-_OF_A_LINE = ("model", "false_alarm_rate", "threshold")  # what a line of JSON Lines has of the run
-_SHOWN = (
-    *("video", "decision", "anomaly_score", "percentile", "n_faces", "n_frames", "reason"),
-    "words",
-)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong arguments end with 1, as all bad input: 2, which argparse takes, means here that some videos weren't
-    scored.
-    """
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see python -m stages.detect --help")
+# What a line of JSON Lines, and one of CSV, has of the run: taken out of its file, it still says who judged.
+_OF_A_LINE = ("model", "models", "rests_on", "false_alarm_rate", "threshold")
+_OF_A_CSV_LINE = ("model", "false_alarm_rate", "threshold")
 
 
 def _parse() -> argparse.Namespace:
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "videos", nargs="+", type=Path, metavar="VIDEO_OR_FOLDER", help="of a folder, all files below it"
     )
@@ -83,6 +72,8 @@ def _parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.json == arguments.report == STANDARD_OUTPUT:
         parser.error("only one of --json and --report can go to standard output")
+    if STANDARD_OUTPUT in (arguments.jsonl, arguments.csv, arguments.resume):
+        parser.error("--jsonl, --csv and --resume name a file; standard output is for --json and --report")
     return arguments
 
 
@@ -105,29 +96,13 @@ def _listed(paths: list[Path], are_frames: bool) -> Iterator[Path]:
         yield from [path] if not path.is_dir() or are_frames else files_below(path)
 
 
-def printable(text: str) -> str:
-    """Text without what would move a terminal's cursor, or worse."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def _check_targets(targets: list[Path | None], videos: list[Path]) -> None:
-    """Raise where writing would replace a folder or one of the videos."""
-    for target in targets:
-        if target and target.is_dir():
-            raise InputError(f"{target} is a folder; name a file to write")
-        if target and target.resolve() in {video.resolve() for video in videos}:
-            raise InputError(f"{target} is one of the videos, and would be overwritten; name another file")
-
-
 def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
     """The videos that the command line names, by name. Raises :class:`InputError` where a target would replace one."""
     listed = list(dict.fromkeys(_listed(arguments.videos, arguments.frames)))
-    _check_targets([getattr(arguments, name) for name in _TARGETS], listed)
+    check_targets({name: getattr(arguments, name) for name in _TARGETS}, listed)
     if arguments.name and len(listed) > 1:
         raise InputError(f"--name is for a single video, and there are {len(listed)}; leave it out")
-    # What isn't UTF-8 is escaped, so that no two videos have one name.
-    names = [arguments.name or os.fsencode(path).decode("utf-8", "backslashreplace") for path in listed]
-    videos = [AskedFor(name, fingerprint(path), path) for name, path in zip(names, listed, strict=True)]
+    videos = [AskedFor(arguments.name or name_of(path), f"{fingerprint(path)} {state(path)}", path) for path in listed]
     return sorted(videos, key=lambda video: video.video_id)
 
 
@@ -143,7 +118,7 @@ class _Judging:
             self.report = Report(calibration, rate)
 
     def __call__(self, videos: Sequence[AskedFor]) -> Iterator[tuple[AskedFor, pa.Table]]:
-        """(video, its verdict as JSON, and what the report keeps of it) of each, in any order."""
+        """(video, its verdict as JSON) of each, in any order."""
         if not videos:
             return
         by_name = {video.video_id: video for video in videos}
@@ -155,8 +130,9 @@ class _Judging:
                     observation.notes.insert(0, Note(NoteCode.RENDERED))
                 verdict = loading.result().judge(observation, self._rate)
                 content = verdict_as_json(verdict, self._calibration, self._rate)
-                kept = self.report.add(verdict) if self.report else ""
-                yield by_name[observation.name], pa.table({"verdict": [json.dumps(content)], "report": [kept]})
+                if self.report:
+                    self.report.add(verdict)
+                yield by_name[observation.name], pa.table({"verdict": [json.dumps(content)]})
 
     def page(self, videos: Sequence[AskedFor], warnings: list[str]) -> str:
         """The report. What an interrupted run judged is judged again where it is to be shown with pictures."""
@@ -169,7 +145,18 @@ class _Judging:
 
 @contextmanager
 def _ledger(path: Path | None, key: str) -> Iterator[Ledger]:
-    """What is judged already: in the file that the command line names, else for this run alone."""
+    """What is judged already: in the file that the command line names, else for this run alone.
+
+    Raises :class:`InputError` for a file that is something else, or in use.
+    """
+    if path and path.is_file() and path.stat().st_size:
+        try:
+            with closing(sqlite3.connect(path)) as database:
+                database.execute("SELECT video_id, key, output, rows FROM finished LIMIT 1")
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"{path}: not a file of --resume, or in use by another run ({error}); name another"
+            ) from error
     with tempfile.TemporaryDirectory() as folder, Ledger(path or Path(folder) / "ledger.sqlite", key) as ledger:
         yield ledger
 
@@ -179,33 +166,41 @@ _Verdicts = list[dict[str, Any]]  # as JSON holds them
 
 def _write_each(
     verdicts: Iterable[dict[str, Any]], arguments: argparse.Namespace, common: dict[str, Any]
-) -> tuple[_Verdicts, _Verdicts]:
-    """Write each verdict into what holds one a line. Returns what the table shows of each, and all of each where the
-    JSON file is to hold them.
+) -> tuple[_Verdicts, _Verdicts, list[str]]:
+    """Write each verdict into what holds one a line. Returns what CSV has of each, all of each where the JSON file is
+    to hold them, and the words of the last.
     """
-    shown, everything = [], []
+    shown, everything, words = [], [], []
     with ExitStack() as stack:
         files = {name: _opened(stack, path) for name in ("csv", "jsonl") if (path := getattr(arguments, name))}
-        writer = csv.DictWriter(files["csv"], CSV_COLUMNS, extrasaction="ignore") if "csv" in files else None
+        writer = (
+            csv.DictWriter(files["csv"], (*CSV_COLUMNS, *_OF_A_CSV_LINE), extrasaction="ignore")
+            if "csv" in files
+            else None
+        )
         if writer:
             writer.writeheader()
         for verdict in verdicts:
-            shown.append({key: verdict[key] for key in _SHOWN})
+            shown.append({key: verdict[key] for key in CSV_COLUMNS})
+            words = verdict["words"]
             if writer:
-                writer.writerow(verdict)
+                writer.writerow(verdict | {key: common[key] for key in _OF_A_CSV_LINE})
             if "jsonl" in files:
                 files["jsonl"].write(
                     json.dumps({key: common[key] for key in _OF_A_LINE} | verdict, allow_nan=False) + "\n"
                 )
             if arguments.json:
                 everything.append(verdict)
-    return shown, everything
+    return shown, everything, words
 
 
 def _opened(stack: ExitStack, path: Path) -> TextIO:
     """A file that has its name once the stack is left without an error."""
     temporary = stack.enter_context(atomic_path(path))
     return stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+
+
+_YES_OR_NO = {True: "yes", False: "no", None: "-"}
 
 
 def _table(verdicts: list[dict[str, Any]]) -> str:
@@ -216,6 +211,7 @@ def _table(verdicts: list[dict[str, Any]]) -> str:
             "score": verdict["anomaly_score"],
             "percentile": verdict["percentile"],
             "faces": f"{verdict['n_faces']}/{verdict['n_frames']}",
+            "like the reals": _YES_OR_NO[verdict["is_like_the_reals"]],
             "reason": verdict["reason"] or "",
         }
         for verdict in verdicts
@@ -243,22 +239,23 @@ def main() -> None:
     judging = _Judging(models, calibration, rate, arguments)
     warnings = version_warnings(calibration.packages, package_versions())
     common = run_as_json(calibration, rate, warnings)
-    settings = (rate, arguments.max_minutes, arguments.rendered, bool(arguments.report))
+    settings = (rate, arguments.max_minutes, arguments.rendered, package_versions())
     key = recipe("stages/detect.py", sha256(models / CALIBRATION), *settings)
     with _ledger(arguments.resume, key) as ledger, redirect_stdout(for_people):
         judged = ledger.resume(videos, judging)
 
         def verdicts() -> Iterator[dict[str, Any]]:
             for row in judged:
+                verdict = json.loads(row["verdict"][0].as_py())
                 if judging.report:
-                    judging.report.restore(row["report"][0].as_py())
-                yield json.loads(row["verdict"][0].as_py())
+                    judging.report.restore(verdict)
+                yield verdict
 
-        shown, everything = _write_each(verdicts(), arguments, common)
+        shown, everything, words = _write_each(verdicts(), arguments, common)
     _write(arguments.json, json_text(common | {"videos": everything}))
     print(_table(shown), file=for_people)
-    words = shown[0]["words"] if len(shown) == 1 else []
-    sentences = [*words, common["model"], common["rests_on"], *warnings, *common["limits"]]
+    of_one = words if len(shown) == 1 else []
+    sentences = [*of_one, common["model"], common["rests_on"], *warnings, *common["limits"]]
     print("", *(textwrap.fill(text, 110) for text in sentences if text), sep="\n", file=for_people)
     if arguments.report:
         _write(arguments.report, judging.page(videos, warnings))

@@ -4,8 +4,8 @@
 
 The network's weights are stored in half precision, and what comes after them is made anew with these: the graph's own
 commands, from ``embed_faces`` on, over the run's faces. ``released/NAME/about.yaml``, written by hand, says what the
-models were made of; the measurements of the run become the card (``released/NAME/README.md``, docs/model-card.md).
-Equal runs give equal bytes.
+models were made of; the run's measurements become the card (``released/NAME/README.md``; of the project's own release
+docs/model-card.md too). Equal runs give equal bytes.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,9 @@ def release(name: str) -> Path:
     missing = [one for one in (*_TAKEN[2:], f"models/{BACKBONE}") if not Path(one).exists()]
     if missing:
         raise InputError(f"no {', '.join(missing)} here: a release is made of a whole run; run `dvc repro` first")
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    # On the CPU, where the same inputs give the same bytes, and by this very Python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "DIFFFAKE_DEVICE": "cpu", "PATH": path}
     with tempfile.TemporaryDirectory(prefix="release-", dir=Path("models")) as temporary:
         work = Path(temporary)
         _lay_out(work)
@@ -106,19 +109,21 @@ def release(name: str) -> Path:
         calibration = read_calibration(models / CALIBRATION)
         calibration = calibration.model_copy(
             update={
-                "release": Release(name=name, summary=about.summary, card=CARD_IN_DOCS.as_posix()),
+                "release": Release(name=name, summary=about.summary, card=(folder / CARD).as_posix()),
                 "files": model_files(models, calibration.faces.landmarks),
             }
         )
         measured = [json.loads((metrics / f"{one}.json").read_bytes()) for one in ("detail", "calibration")]
         card = model_card(name, about, calibration, *measured)
         with atomic_folder(folder) as made:
-            shutil.copyfile(folder / ABOUT, made / ABOUT)
+            shutil.copytree(folder, made, dirs_exist_ok=True)  # about.yaml, and what else its makers put there
             for model in (BACKBONE, ANOMALY_MODEL):
                 shutil.copyfile(models / model, made / model)
             write_json(made / CALIBRATION, calibration.model_dump())
             write_text(made / CARD, card)
-    write_text(CARD_IN_DOCS, card)
+    # The docs have the card of the release that comes with the project.
+    if not CARD_IN_DOCS.is_file() or CARD_IN_DOCS.read_text(encoding="utf-8").startswith(f"# Model card: {name}\n"):
+        write_text(CARD_IN_DOCS, card)
     return folder
 
 
@@ -127,7 +132,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of the release: a folder below released/ with its about.yaml")
     folder = release(parser.parse_args().name)
     size = sum(path.stat().st_size for path in folder.iterdir())
-    print(f"{folder}: {size / 1e6:.1f} MB; {CARD_IN_DOCS} is its card")
+    print(f"{folder}: {size / 1e6:.1f} MB; {folder / CARD} is its card")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 from stages.lib.anomaly.evidence import combined_score, make_reference
 from stages.lib.anomaly.files import AnomalyModels
-from stages.lib.calibration.thresholds import threshold
+from stages.lib.calibration.bundle import Release
 from stages.lib.detection.detector import EmbeddedFaces
-from stages.lib.detection.own_reals import OwnReal, beside_the_others, recalibrate, videos_needed
+from stages.lib.detection.own_reals import OwnReal, p_values, recalibrate, videos_needed
 from stages.lib.errors import InputError
 from stages.lib.pairs.drawing import draw_pairs
 from stages.lib.pairs.fusion import Features
@@ -127,13 +127,36 @@ def test_too_few_vectors_to_fit_are_an_error_with_a_remedy(models):
         recalibrate(VIDEOS[:4], replace(models, pairs=wide), CALIBRATION, "refit", "mine")
 
 
-def test_beside_the_others_is_by_their_threshold():
-    scores = np.array([*np.linspace(0, 1, 30), 5.0])
-    found = beside_the_others(scores, RATE)
-    expected = [score > threshold(np.delete(scores, at), RATE) for at, score in enumerate(scores)]
-    assert found["alarm"].tolist() == expected
-    assert found["alarm"].tolist() == [False] * 30 + [True]
-    assert found["p_value"].iloc[-1] == pytest.approx(1 / 31)
+def test_a_p_value_is_the_rank_among_other_peoples_videos():
+    scores = np.array([0.5, 3.0, 2.0, *np.linspace(0, 1, 22)])
+    videos = [replace(video, person="a" if at in (1, 2) else video.person) for at, video in enumerate(VIDEOS)]
+    found = p_values(videos, scores, RATE)
+    # beside 23 videos of others both of a's are the highest; the first lies above 11 of them, and below two of a's
+    assert found[1] == found[2] == pytest.approx(1 / 24)
+    assert found[0] == pytest.approx((1 + 2 + 11) / 25)
+
+
+def test_all_videos_of_a_person_are_left_out_where_one_is_judged(models):
+    """A person of many clips doesn't become ordinary by being often there."""
+    strange = [replace(_video(200 + number, shift=9.0), person="strange") for number in range(10)]
+    alone = _made(models, "keep", [*VIDEOS, strange[0]], evidence=("pairs", "classifier"), side="typical")
+    among = _made(models, "keep", [*VIDEOS, *strange], evidence=("pairs", "classifier"), side="typical")
+    reference = among.models.reference.without(*(f"{at:05}" for at in range(25, 35)))
+    expected = combined_score(among.models.reference.evidence[25], reference, among.calibration.scoring)
+    assert among.scores[25].anomaly_score == pytest.approx(float(expected))
+    assert alone.models.reference.without("00025").evidence[:, :2] == pytest.approx(reference.evidence[:, :2])
+
+
+def test_what_they_were_made_from_is_said_and_no_release_is_named_as_the_judge(models):
+    released = CALIBRATION.model_copy(update={"release": Release(name="people-1", summary="x", card="y")})
+    made = recalibrate(VIDEOS, models, released, "refit", "mine").calibration
+    assert made.release is None
+    assert made.made_from.startswith("It was made from the released model people-1. Its density of pairs, thresholds")
+
+
+def test_two_videos_are_too_few_where_evidence_is_combined(models):
+    with pytest.raises(InputError, match=r"2 real videos of 2 people could be used, too few"):
+        _made(models, "keep", VIDEOS[:2], evidence=("pairs", "classifier"), side="typical")
 
 
 def test_how_many_videos_a_rate_takes():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stages.lib.detection import report as report_module
+from stages.lib.detection.json_report import verdict_as_json
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.report import Report
 from stages.lib.reasons import VideoReject
@@ -336,7 +337,8 @@ def test_it_prints(browser, address, tmp_path):
 def test_a_video_that_an_interrupted_run_judged_stands_there_without_pictures_until_it_is_added_again():
     earlier, report = Report(CALIBRATION, RATE), Report(CALIBRATION, RATE)
     verdict = verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)
-    report.restore(earlier.add(verdict))
+    earlier.add(verdict)
+    report.restore(verdict_as_json(verdict, CALIBRATION, RATE))
     assert report.lacking() == ["a.mp4"]
     assert "data:image/jpeg" not in report.page([])
     report.add(verdict)
@@ -345,6 +347,7 @@ def test_a_video_that_an_interrupted_run_judged_stands_there_without_pictures_un
 
 
 def test_restoring_a_video_that_is_there_changes_nothing():
-    report = Report(CALIBRATION, RATE)
-    report.restore(report.add(verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)))
+    report, verdict = Report(CALIBRATION, RATE), verdict_of(observation_of("a.mp4"), [9.0] * 5, CALIBRATION)
+    report.add(verdict)
+    report.restore(verdict_as_json(verdict, CALIBRATION, RATE))
     assert report.lacking() == []

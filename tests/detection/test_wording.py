@@ -76,7 +76,7 @@ def test_another_version_of_a_package_is_named():
         ),
         (
             Note(NoteCode.FACE_SIZE, {"value": 400.2, "least": 50.0, "greatest": 150.0}),
-            "The face is 400 px wide; those that the model was trained and calibrated on are 50 to 150 px.",
+            "The face is 400 px wide; those of the real videos that the model knows are 50 to 150 px.",
         ),
         (Note(NoteCode.BORDERLINE), "might have come out on the other side of the threshold."),
     ],

@@ -40,6 +40,7 @@ def calibration_of(
     """A calibration on validation reals of these scores."""
     return Calibration(
         release=None,
+        made_from=None,
         seed=0,
         fusion="sub2",
         frames=frame_settings(),

@@ -4,8 +4,10 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, load_calibration
 from tests.helpers.pipeline import read_json, run
 from tests.helpers.videos import face_frames, noise_frames, write_video
@@ -20,7 +22,7 @@ def _calibrate_on(ran: Path, *arguments: str | Path, code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Four videos of a face, one of none, and a fake that a manifest names, which nobody may calibrate on."""
+    """Four videos of a face, and what is passed over: one of no face, one twice, one that was trained on, a fake."""
     root = tmp_path_factory.mktemp("own")
     rows = []
     for number in range(4):
@@ -28,9 +30,13 @@ def folder(tmp_path_factory) -> Path:
         rows.append([f"{number}.mp4", "real", f"person {number}", "indoors" if number % 2 else "outdoors"])
     write_video(root / "none.mp4", noise_frames(20))
     shutil.copyfile(root / "0.mp4", root / "fake.mp4")
+    for name in ("twice", "known"):
+        shutil.copyfile(root / "3.mp4", root / f"{name}.mp4")
     rows += [["none.mp4", "real", "nobody", "indoors"], ["fake.mp4", "fake", "person 0", ""]]
+    rows.append(["twice.mp4", "real", "person 3", "indoors"])
+    rows = [[*row, "test"] for row in rows] + [["known.mp4", "real", "person 9", "indoors", "train"]]
     with (root / "manifest.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows([["path", "label", "identity", "group"], *rows])
+        csv.writer(stream).writerows([["path", "label", "identity", "group", "split"], *rows])
     return root
 
 
@@ -66,20 +72,24 @@ def test_detect_says_which_reals_it_rests_on(ran, made, folder, tmp_path):
     asked = ["inputs/messy/good.mp4", "--models", made[0], "--json", tmp_path / "o.json"]
     run(ran, "python", "-m", "stages.detect", *map(str, asked))
     rests_on = read_json(tmp_path / "o.json")["rests_on"]
-    assert f"4 real videos of 4 people (your own, of the folder '{folder.name}')" in rests_on
+    assert "4 real videos of 4 people (your own)" in rests_on
+    model = read_json(tmp_path / "o.json")["model"]
+    assert model.startswith("A model of your own judges. It was made from a model trained on the dataset 'demo'.")
 
 
 @pytest.mark.parametrize(
     "part",
     [
         "1 fakes passed over",
-        "1 of 5 can't be used (no_face): none.mp4",
+        "1 can't be used (no_face): none.mp4",
+        "1 can't be used (the same file as another): twice.mp4",
+        "1 reals of the split train passed over",
         "takes 19 real videos without assumptions",
         "there are 4",
         "0.mp4",
         "look oddest",
-        "indoors: 0 of 2 called anomalous (0.0%, 95 % interval 0.0% to 65.8%)",
-        "outdoors: 0 of 2 called anomalous",
+        "Group indoors: 0 of 2 called anomalous (0.0%, 95 % interval 0.0% to 65.8%)",
+        "Group outdoors: 0 of 2 called anomalous",
     ],
 )
 def test_it_says_what_it_rests_on_and_what_looks_odd(made, part):
@@ -94,7 +104,8 @@ def test_the_report_pictures_the_videos(made):
 def test_a_density_can_be_fitted_to_the_videos(ran, folder, made, tmp_path):
     printed = _calibrate_on(ran, folder, "--out", tmp_path / "refitted", "--density", "refit")
     assert "4 real videos of 4 people" in printed
-    assert (tmp_path / "refitted" / ANOMALY_MODEL).read_bytes() != (made[0] / ANOMALY_MODEL).read_bytes()
+    before, after = (load_anomaly_models(at / ANOMALY_MODEL).pairs for at in (made[0], tmp_path / "refitted"))
+    assert not np.allclose(before["standardscaler"].mean_, after["standardscaler"].mean_)
 
 
 def test_another_rate_becomes_the_models(ran, folder, tmp_path):
@@ -114,6 +125,11 @@ def test_a_folder_without_a_manifest_is_taken_as_it_is(ran, folder, tmp_path):
     [
         (["nowhere", "--out", "x"], "nowhere: no such folder; name a folder of real videos"),
         (["inputs/messy", "--out", "models"], "--out is models, the models to start from; name another folder"),
+        (["inputs/messy", "--out", "inputs"], "--out is inputs, which holds other things (messy, …); name another"),
+        (["inputs/messy", "--out", "dvc.yaml"], "--out is dvc.yaml, a file; name a folder"),
+        (["inputs/messy", "--out", "x", "--report", "inputs"], "inputs is a folder; name a file to write"),
+        (["inputs/messy", "--out", "x", "--report", "inputs/messy/good val.mp4"], "is one of the videos"),
+        (["inputs/messy"], "required: --out"),
         (["stages", "--out", "x"], "0 real videos could be used"),
     ],
 )

@@ -79,9 +79,9 @@ class Reference:
     evidence: np.ndarray
     left_out: int = 0
 
-    def without(self, video_id: str) -> "Reference":
-        """The reference without one of its videos: what that one is held against."""
-        kept = [at for at, one in enumerate(self.video_ids) if one != video_id]
+    def without(self, *video_ids: str) -> "Reference":
+        """The reference without some of its videos (one, or all of a person): what these are held against."""
+        kept = [at for at, one in enumerate(self.video_ids) if one not in video_ids]
         left_out = self.left_out + len(self.video_ids) - len(kept)
         return Reference(tuple(self.video_ids[at] for at in kept), self.evidence[kept], left_out)
 

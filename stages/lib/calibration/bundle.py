@@ -86,7 +86,8 @@ class Measured(Settings):
 class Calibration(Settings):
     """The content of ``models/calibration.json``: how the models are to be used, and what their scores mean.
 
-    ``release``: of models that :mod:`stages.release` made, else None.
+    ``release``: of models that :mod:`stages.release` made, else None; ``made_from``: a sentence on what models were
+    recalibrated, and how (:mod:`stages.calibrate_on`), else None.
     ``files``: SHA-256 of the model files that belong to it (and of a landmark model, under ``landmarks``).
     ``validation``: what the threshold rests on; ``test``: reals of the test split, on which the achieved rate is
     counted. ``pair_scores``: the 5 %, 50 % and 95 % quantiles of the scores of the validation reals' pairs.
@@ -96,6 +97,7 @@ class Calibration(Settings):
     """
 
     release: Release | None
+    made_from: str | None
     seed: int
     fusion: Annotated[str, name_in(FUSIONS)]
     frames: FrameSettings

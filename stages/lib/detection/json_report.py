@@ -30,6 +30,7 @@ def run_as_json(calibration: Calibration, rate: float, warnings: list[str]) -> d
     reals = calibration.validation.scores
     return {
         "model": " ".join(model_in_words(calibration)),
+        "models": calibration.files,
         "false_alarm_rate": rate,
         "threshold": threshold(reals, rate),
         "basis": basis(len(reals), rate),

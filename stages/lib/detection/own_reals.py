@@ -17,13 +17,18 @@ from stages.lib.anomaly.files import AnomalyModels
 from stages.lib.anomaly.scoring import VideoScore, score_video
 from stages.lib.calibration.bundle import PAIR_QUANTILES, Calibration, Reals, package_versions
 from stages.lib.calibration.looks import Looks, ranges
-from stages.lib.calibration.thresholds import p_value, rate_interval, threshold
+from stages.lib.calibration.thresholds import p_value, rate_interval
 from stages.lib.detection.detector import EmbeddedFaces
 from stages.lib.errors import InputError
 from stages.lib.pairs.drawing import draw_pairs
 from stages.lib.pairs.fusion import fuse
 
 Density = Literal["keep", "refit"]
+_HOW = {
+    "keep": "Its thresholds, and the evidence that a video is held against, are of your own real videos.",
+    "refit": "Its density of pairs, thresholds, and the evidence that a video is held against, are of your own real "
+    "videos.",
+}
 _FOLDS = 5  # a density that is fitted to these videos judges each by a fit to the other people's
 
 
@@ -42,7 +47,7 @@ class OwnReal:
 
 @dataclass(frozen=True)
 class Recalibrated:
-    """Models and calibration with one's own reals in them, and how each of these is judged by the others.
+    """Models and calibration with one's own reals in them, and how each of these is judged beside other people's.
 
     ``scores``: one for each video, in their order.
     """
@@ -64,9 +69,10 @@ def recalibrate(
 
     ``density``: ``keep`` the model of pairs, or ``refit`` it to these videos; then the evidence of each comes from a
     fit to the pairs of other people's (five folds over people), as that of a new video will come from a fit to all.
-    Each score is that beside the others. ``source``: which videos these are, in words.
+    Each score is that beside other people's videos. ``source``: which videos these are, in words.
 
-    Raises :class:`InputError` for fewer than two videos, and for too few to fit a density to.
+    Raises :class:`InputError` for too few videos or people to judge each beside others, and for too few to fit a
+    density to.
     """
     if len(videos) < FEWEST_REALS:
         raise InputError(
@@ -92,11 +98,36 @@ def recalibrate(
     # Numbered, not named: a model's file goes from hand to hand, and names of videos may be people's.
     names = [f"{at:05}" for at in range(len(videos))]
     reference = make_reference({name: own.mean(axis=0) for name, own in zip(names, by_video, strict=True)})
+    of_person = {person: [names[at] for at in rows] for person, rows in _rows_of_people(videos).items()}
     scores = [
-        score_video(own, reference.without(name), calibration.scoring, len(video.faces.times))
-        for name, own, video in zip(names, by_video, videos, strict=True)
+        score_video(own, reference.without(*of_person[video.person]), calibration.scoring, len(video.faces.times))
+        for own, video in zip(by_video, videos, strict=True)
     ]
-    return Recalibrated(replace(models, reference=reference), _calibration(videos, scores, calibration, source), scores)
+    known = sum(score.anomaly_score is not None for score in scores)
+    if known < FEWEST_REALS:
+        raise InputError(
+            f"{len(videos)} real videos of {len(of_person)} people could be used, too few to judge each beside other "
+            "people's: where evidence is combined it takes three people; add videos, of other people"
+        )
+    made_from = f"{_made_from(calibration)} {_HOW[density]}"
+    return Recalibrated(
+        replace(models, reference=reference), _calibration(videos, scores, calibration, source, made_from), scores
+    )
+
+
+def _rows_of_people(videos: Sequence[OwnReal]) -> dict[str, np.ndarray]:
+    """{person: rows of their videos}."""
+    rows: dict[str, np.ndarray] = pd.Series(range(len(videos))).groupby([video.person for video in videos]).indices
+    return rows
+
+
+def _made_from(calibration: Calibration) -> str:
+    """Of which models these are made, as the beginning of sentences."""
+    if calibration.made_from:
+        return calibration.made_from
+    release, dataset = calibration.release, calibration.trained_on.dataset
+    whose = f"the released model {release.name}" if release else f"a model trained on the dataset '{dataset}'"
+    return f"It was made from {whose}."
 
 
 def _pairs(video: OwnReal, calibration: Calibration, n_pairs: int) -> np.ndarray:
@@ -133,7 +164,7 @@ def _cross_fitted(
 
 
 def _calibration(
-    videos: Sequence[OwnReal], scores: Sequence[VideoScore], calibration: Calibration, source: str
+    videos: Sequence[OwnReal], scores: Sequence[VideoScore], calibration: Calibration, source: str, made_from: str
 ) -> Calibration:
     of_pairs = np.concatenate([score.pair_scores for score in scores])
     of_pairs = of_pairs[~np.isnan(of_pairs)]
@@ -142,6 +173,8 @@ def _calibration(
     known = sorted(score.anomaly_score for score in scores if score.anomaly_score is not None)
     return calibration.model_copy(
         update={
+            "release": None,
+            "made_from": made_from,
             "validation": Reals(source=source, people=len(people) if named else 0, scores=known),
             "test": Reals(source="none", people=0, scores=[]),
             "pair_scores": np.quantile(of_pairs, PAIR_QUANTILES).tolist() if len(of_pairs) else None,
@@ -152,18 +185,18 @@ def _calibration(
     )
 
 
-def beside_the_others(scores: np.ndarray, rate: float) -> pd.DataFrame:
-    """Of each of n real videos how it stands beside the other n - 1: ``p_value``, and whether it is an ``alarm`` at
-    ``rate`` by their threshold.
+def p_values(videos: Sequence[OwnReal], scores: np.ndarray, rate: float) -> np.ndarray:
+    """The p-value of each real video beside those of other people: float64 (n,), NaN where there are too few.
 
-    ``scores``: float64 (n,). With fewer than three videos nothing can be said: NaN and no alarm.
+    ``scores``: float64 (n,), of the videos; ``rate``: of the threshold, which the p-value rests on the same as.
     """
-    rows = []
-    for at, score in enumerate(scores):
-        others = np.delete(scores, at)
-        limit, p = threshold(others, rate), p_value(others, float(score), rate)
-        rows.append({"p_value": math.nan if p is None else p, "alarm": limit is not None and bool(score > limit)})
-    return pd.DataFrame(rows)
+    found = np.full(len(scores), np.nan)
+    for rows in _rows_of_people(videos).values():
+        others = np.delete(scores, rows)
+        for at in rows:
+            p = p_value(others, float(scores[at]), rate)
+            found[at] = np.nan if p is None else p
+    return found
 
 
 def videos_needed(rate: float) -> tuple[int, int]:

@@ -4,8 +4,8 @@ table.
 
 import base64
 import hashlib
-import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,25 @@ class _Entry:
         return float(self.row["score_key"] or -np.inf)
 
 
+def _order(entry: _Entry) -> tuple[float, str]:
+    """The most anomalous first; those without a score last."""
+    return -entry.score, entry.row["name"]
+
+
+def _row(name: str, decision: str, score: float | None, percentile: float | None, why: str | None) -> dict[str, str]:
+    """A video's row of the table."""
+    return {
+        "id": f"video-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}",
+        "name": name,
+        "decision": decision,
+        "score": "–" if score is None else f"{score:.2f}",
+        "score_key": "" if score is None else repr(float(score)),
+        "percentile": "–" if percentile is None else f"{percentile:.0f}",
+        "percentile_key": "" if percentile is None else repr(float(percentile)),
+        "reason": why or "",
+    }
+
+
 class Report:
     """Collects a run's videos, and writes the page.
 
@@ -73,28 +92,19 @@ class Report:
         self._limit = threshold(calibration.validation.scores, rate)
         self._entries: dict[str, _Entry] = {}
 
-    def add(self, verdict: Verdict) -> str:
-        """Add a video, or add it again. Returns its row, for :meth:`restore`."""
-        name, score = verdict.observation.name, verdict.anomaly_score
-        row = {
-            "id": f"video-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}",
-            "name": name,
-            "decision": verdict.decision,
-            "score": "–" if score is None else f"{score:.2f}",
-            "score_key": "" if score is None else repr(float(score)),
-            "percentile": "–" if verdict.percentile is None else f"{verdict.percentile:.0f}",
-            "percentile_key": "" if verdict.percentile is None else repr(float(verdict.percentile)),
-            "reason": reason(verdict, self._calibration) or "",
-        }
-        self._entries[name] = _Entry(row, self._section(row["id"], verdict))
-        with_section = [entry for entry in self._foremost(len(self._entries)) if entry.section]
+    def add(self, verdict: Verdict) -> None:
+        """Add a video, or add it again."""
+        why = reason(verdict, self._calibration)
+        row = _row(verdict.observation.name, verdict.decision, verdict.anomaly_score, verdict.percentile, why)
+        self._entries[row["name"]] = _Entry(row, self._section(row["id"], verdict))
+        with_section = [entry for entry in self._entries.values() if entry.section]
         if len(with_section) > MOST_SHOWN:
-            with_section[-1].section = None
-        return json.dumps(row)
+            max(with_section, key=_order).section = None
 
-    def restore(self, kept: str) -> None:
-        """Add a video that an earlier run judged, by what :meth:`add` returned, unless it is there."""
-        row = json.loads(kept)
+    def restore(self, verdict: Mapping[str, Any]) -> None:
+        """Add a video that an earlier run judged, unless it is there; ``verdict``: as JSON holds it."""
+        keys = ("video", "decision", "anomaly_score", "percentile", "reason")
+        row = _row(*(verdict[key] for key in keys))
         self._entries.setdefault(row["name"], _Entry(row))
 
     def lacking(self) -> list[str]:
@@ -103,10 +113,10 @@ class Report:
 
     def _foremost(self, n: int) -> list[_Entry]:
         """The n most anomalous videos; those without a score come last."""
-        return sorted(self._entries.values(), key=lambda entry: (-entry.score, entry.row["name"]))[:n]
+        return sorted(self._entries.values(), key=_order)[:n]
 
     def page(self, warnings: list[str], home: str | None = None) -> str:
-        """The whole page, the most anomalous video first. ``warnings``: what to warn of for the run as a whole;
+        """The whole page, the most anomalous video first. ``warnings``: what to know of the run as a whole;
         ``home``: the address of the page to go back to.
         """
         entries = self._foremost(len(self._entries))

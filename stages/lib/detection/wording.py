@@ -18,12 +18,12 @@ _NOTES = {
     "below.",
     NoteCode.SEVERAL_FACES: "More than one face is in view in {several} of {counted_in} frames in which they were "
     "counted; only one in each was judged.",
-    NoteCode.FACE_SIZE: "The face is {value:.0f} px wide; those that the model was trained and calibrated on are "
+    NoteCode.FACE_SIZE: "The face is {value:.0f} px wide; those of the real videos that the model knows are "
     "{least:.0f} to {greatest:.0f} px. The score may mean less.",
-    NoteCode.BRIGHTNESS: "The face has a lightness of {value:.0f} (of 255); those that the model was trained and "
-    "calibrated on have {least:.0f} to {greatest:.0f}. The score may mean less.",
-    NoteCode.DETAIL: "The finest detail of the face has a magnitude of {value:.2g} levels; in those that the model was "
-    "trained and calibrated on it has {least:.2g} to {greatest:.2g}. Blur, compression or smoothing changes it, and "
+    NoteCode.BRIGHTNESS: "The face has a lightness of {value:.0f} (of 255); those of the real videos that the model "
+    "knows have {least:.0f} to {greatest:.0f}. The score may mean less.",
+    NoteCode.DETAIL: "The finest detail of the face has a magnitude of {value:.2g} levels; in the real videos that the "
+    "model knows it has {least:.2g} to {greatest:.2g}. Blur, compression or smoothing changes it, and "
     "so does some forgery. The score may mean less.",
     NoteCode.BORDERLINE: "Borderline: with other pairs of this video's frames the score might have come out on the "
     "other side of the threshold.",
@@ -114,7 +114,7 @@ def model_in_words(calibration: Calibration) -> list[str]:
     )
     if trained.is_demo:
         return [judges, "These are rendered: it shows how the program works, and says nothing about real videos."]
-    return [judges]
+    return [judges] if calibration.made_from is None else ["A model of your own judges.", calibration.made_from]
 
 
 def ratio_in_words(ratio: FamilyRatio) -> str:

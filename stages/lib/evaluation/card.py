@@ -45,8 +45,12 @@ def model_card(
     """The card, Markdown. ``detail``: ``metrics/detail.json``; ``alarms``: ``metrics/calibration.json``."""
     trained, validation = calibration.trained_on, calibration.validation
     facts = [
-        ("trained on", f"{trained.videos} real videos of {trained.people} people, and pseudo-fakes; no forgery"),
-        ("calibrated on", f"{len(validation.scores)} real videos of {validation.people} people, which nothing saw"),
+        ("trained on", f"{_count(trained.videos, trained.people)}, and pseudo-fakes; no forgery"),
+        (
+            "calibrated on",
+            f"{_count(len(validation.scores), validation.people)}, to which nothing was fitted; pseudo-fakes of "
+            "them chose the epoch",
+        ),
         ("decides at", f"a false-alarm rate of {calibration.false_alarm_rate:.0%}, unless told otherwise"),
         *((f"SHA-256 of {file}", f"`{digest}`") for file, digest in calibration.files.items()),
         ("packages", ", ".join(f"{package} {version}" for package, version in calibration.packages.items())),
@@ -67,6 +71,10 @@ def model_card(
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def _count(videos: int, people: int) -> str:
+    return f"{videos} real videos" + (f" of {people} people" if people else "")
+
+
 def _listed(sentences: list[str]) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
@@ -75,22 +83,21 @@ def _figures(detail: dict[str, Any], alarms: dict[str, Any]) -> str:
     """AUC by family with intervals, and the false alarms, of every dataset's test split."""
     rows, sentences = [], []
     for dataset, detectors in detail["families"].items():
-        shown = {key: detectors[key] for key in _SHOWN if key in detectors}
         for family, found in detectors["default"].items():
-            counts = (str(found["n_real"]), str(found["n_fake"]))
-            rows.append((dataset, family, *(_auc(of[family]) for of in shown.values()), *counts))
+            aucs = [_auc(detectors[key][family]) if key in detectors else "–" for key in _SHOWN]
+            rows.append((dataset, family, *aucs, str(found["n_real"]), str(found["n_fake"])))
     for dataset, found in alarms["datasets"].items():
-        if found["achieved"] is not None:
-            low, high = found["achieved_ci95"]
-            alarmed = f"{round(found['achieved'] * found['n_real'])} of {found['n_real']}"
-            caught = {method: share for method, share in found["found"].items() if share is not None}
-            sentences.append(
-                f"At a nominal false-alarm rate of {alarms['nominal']:.0%}, {alarmed} real test videos of `{dataset}` "
-                f"are called anomalous ({found['achieved']:.1%}, 95 % interval {low:.1%} to {high:.1%}), and of fakes "
-                + ", ".join(f"{share:.0%} of {method}" for method, share in caught.items())
-                + "."
-            )
-    head = ("dataset", "fakes", *(f"{_SHOWN[key]}: AUC" for key in shown), "reals", "fakes")
+        if found["achieved"] is None:
+            continue
+        low, high = found["achieved_ci95"]
+        alarmed = f"{round(found['achieved'] * found['n_real'])} of {found['n_real']}"
+        sentence = (
+            f"At a nominal false-alarm rate of {alarms['nominal']:.0%}, {alarmed} real test videos of `{dataset}` are "
+            f"called anomalous ({found['achieved']:.1%}, 95 % interval {low:.1%} to {high:.1%})"
+        )
+        caught = [f"{share:.0%} of {method}" for method, share in found["found"].items() if share is not None]
+        sentences.append(sentence + (f", and of its fakes {', '.join(caught)}." if caught else "."))
+    head = ("dataset", "family", *(f"{label}: AUC" for label in _SHOWN.values()), "reals", "fakes")
     intro = (
         "Video-level AUC on the test split with 95 % intervals (bootstrap over people), by family of fakes. The two "
         "baselines are on the same network.\n\n"
