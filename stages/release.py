@@ -96,7 +96,7 @@ def release(name: str) -> Path:
     if missing:
         raise InputError(f"no {', '.join(missing)} here: a release is made of a whole run; run `dvc repro` first")
     # On the CPU, where the same inputs give the same bytes, and by this very Python.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(sys.executable).absolute().parent), os.environ["PATH"]])
     environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "DIFFFAKE_DEVICE": "cpu", "PATH": path}
     with tempfile.TemporaryDirectory(prefix="release-", dir=Path("models")) as temporary:
         work = Path(temporary)
