@@ -2,11 +2,14 @@
 
 import csv
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import stages.calibrate_on
+import stages.cli
 from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.calibration.bundle import ANOMALY_MODEL, BACKBONE, load_calibration
 from tests.helpers.pipeline import read_json, run
@@ -101,16 +104,21 @@ def test_the_report_pictures_the_videos(made):
     assert "data:image/jpeg" in made[2]
 
 
-def test_a_density_can_be_fitted_to_the_videos(ran, folder, made, tmp_path):
-    printed = _calibrate_on(ran, folder, "--out", tmp_path / "refitted", "--density", "refit")
-    assert "4 real videos of 4 people" in printed
-    before, after = (load_anomaly_models(at / ANOMALY_MODEL).pairs for at in (made[0], tmp_path / "refitted"))
+@pytest.fixture(scope="module")
+def refitted(ran, folder, tmp_path_factory) -> Path:
+    """Models with a density that is fitted to the videos, at another rate."""
+    out = tmp_path_factory.mktemp("refitted") / "models"
+    _calibrate_on(ran, folder, "--out", out, "--density", "refit", "--false-alarm-rate", "0.2")
+    return out
+
+
+def test_a_density_can_be_fitted_to_the_videos(made, refitted):
+    before, after = (load_anomaly_models(at / ANOMALY_MODEL).pairs for at in (made[0], refitted))
     assert not np.allclose(before["standardscaler"].mean_, after["standardscaler"].mean_)
 
 
-def test_another_rate_becomes_the_models(ran, folder, tmp_path):
-    _calibrate_on(ran, folder, "--out", tmp_path / "models", "--false-alarm-rate", "0.2")
-    assert load_calibration(tmp_path / "models").false_alarm_rate == 0.2
+def test_another_rate_becomes_the_models(refitted):
+    assert load_calibration(refitted).false_alarm_rate == 0.2
 
 
 def test_a_folder_without_a_manifest_is_taken_as_it_is(ran, folder, tmp_path):
@@ -130,9 +138,14 @@ def test_a_folder_without_a_manifest_is_taken_as_it_is(ran, folder, tmp_path):
         (["inputs/messy", "--out", "x", "--report", "inputs"], "inputs is a folder; name a file to write"),
         (["inputs/messy", "--out", "x", "--report", "inputs/messy/good val.mp4"], "is one of the videos"),
         (["inputs/messy"], "required: --out"),
-        (["stages", "--out", "x"], "0 real videos could be used"),
+        (["presets", "--out", "x"], "0 real videos could be used"),
     ],
 )
-def test_wrong_arguments_end_with_one_message(ran, arguments, message):
-    assert message in _calibrate_on(ran, *arguments, code=1)
+def test_wrong_arguments_end_with_one_message(ran, monkeypatch, arguments, message):
+    monkeypatch.chdir(ran)
+    monkeypatch.setattr("sys.argv", ["calibrate_on", *arguments, "--models", "models"])
+    monkeypatch.setattr("warnings.formatwarning", warnings.formatwarning)  # which a command changes
+    with pytest.raises(SystemExit) as stopped:
+        stages.cli.run(stages.calibrate_on.main)
+    assert message in str(stopped.value.code)
     assert not (ran / "x").exists()
