@@ -40,7 +40,7 @@ def _post(app, content: bytes, name: str = "v.mp4", **headers: str):
         "not proof",
         "3 real videos",
         "generated as a whole",
-        "learnt from 3 real videos",
+        "trained on 3 real videos",
         "at its best",
     ],
 )
