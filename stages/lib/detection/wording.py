@@ -112,9 +112,10 @@ def model_in_words(calibration: Calibration) -> list[str]:
     judges = (
         f"A model of your own judges, trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}')."
     )
+    sentences = ["A model of your own judges.", calibration.made_from] if calibration.made_from else [judges]
     if trained.is_demo:
-        return [judges, "These are rendered: it shows how the program works, and says nothing about real videos."]
-    return [judges] if calibration.made_from is None else ["A model of your own judges.", calibration.made_from]
+        sentences.append("The demo is rendered: it shows how the program works, and says nothing about real videos.")
+    return sentences
 
 
 def ratio_in_words(ratio: FamilyRatio) -> str:
