@@ -31,7 +31,6 @@ from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.errors import InputError
 from stages.lib.evaluation.groups import false_alarms_by_group
 from stages.lib.files import atomic_folder, write_json, write_text
-from stages.lib.reasons import VideoReject
 from stages.lib.records import REAL
 
 _SHOWN = 10  # of the videos that look oddest: in the table, and with pictures in the report
@@ -91,8 +90,7 @@ def _usable(listed: pd.DataFrame, detector: Detector, max_seconds: float) -> tup
     for observation in observe_all(asked, detector.calibration, max_seconds, "calibrate_on"):
         name = observation.name
         if not len(drawn(observation, detector.calibration)):
-            few = VideoReject.TOO_FEW_FACES if len(observation.crops) else VideoReject.NO_FACE
-            rejected[observation.extracted.reject_reason or few].append(name)
+            rejected[str(detector.judge(observation, detector.calibration.false_alarm_rate).reject_reason)].append(name)
             continue
         person, group = of.loc[name, "person"], of.loc[name, "group"]
         usable[name] = OwnReal(name, person, group, detector.embed(observation), looks_of(observation))

@@ -102,7 +102,13 @@ def _asked_for(arguments: argparse.Namespace) -> list[AskedFor]:
     check_targets({name: getattr(arguments, name) for name in _TARGETS}, listed)
     if arguments.name and len(listed) > 1:
         raise InputError(f"--name is for a single video, and there are {len(listed)}; leave it out")
-    videos = [AskedFor(arguments.name or name_of(path), f"{fingerprint(path)} {state(path)}", path) for path in listed]
+    videos = [
+        # What a video was made from matters to a ledger that is kept, and takes reading a part of every file.
+        AskedFor(
+            arguments.name or name_of(path), f"{fingerprint(path)} {state(path)}" if arguments.resume else "", path
+        )
+        for path in listed
+    ]
     return sorted(videos, key=lambda video: video.video_id)
 
 
@@ -239,8 +245,10 @@ def main() -> None:
     judging = _Judging(models, calibration, rate, arguments)
     warnings = version_warnings(calibration.packages, package_versions())
     common = run_as_json(calibration, rate, warnings)
-    settings = (rate, arguments.max_minutes, arguments.rendered, package_versions())
-    key = recipe("stages/detect.py", sha256(models / CALIBRATION), *settings)
+    key = ""
+    if arguments.resume:  # a recipe reads all of the source, which a single video has no need of
+        settings = (rate, arguments.max_minutes, arguments.rendered, package_versions())
+        key = recipe("stages/detect.py", sha256(models / CALIBRATION), *settings)
     with _ledger(arguments.resume, key) as ledger, redirect_stdout(for_people):
         judged = ledger.resume(videos, judging)
 
