@@ -1,15 +1,25 @@
-"""The Parquet tables that stages hand to each other: their schemas, checked when written and when read."""
+"""The Parquet tables that stages hand to each other: their schemas, checked when written and when read.
 
+Tables of many videos are sorted by video_id, and are written and read as streams: a row group is in memory, however
+many videos there are.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 from stages.lib.records import N_APPEARANCE, N_LANDMARKS
+
+# The rows of a row group, which is what is held in memory; another number gives other bytes.
+ROW_GROUP = 8192
 
 # The table of each artifact folder, beside one file per video.
 VIDEOS_TABLE, FACES_TABLE, FAKES_TABLE = "videos.parquet", "faces.parquet", "fakes.parquet"
@@ -236,9 +246,33 @@ def write_table(
         table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False).replace_schema_metadata(None)
     else:
         table = pa.Table.from_pylist(rows, schema=schema)
-    _check(table, path)
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression=compression)
+    write_tables(path, [table], schema, compression)
+
+
+def write_tables(path: str | Path, tables: Iterable[pa.Table], schema: pa.Schema, compression: str = "zstd") -> None:
+    """Write the rows of a stream of tables atomically under ``schema``, with a row group and a table in memory.
+
+    Equal rows give equal bytes, however they were cut into tables. Raises as :func:`write_table` does, and whatever the
+    stream raises; then nothing is written.
+    """
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression=compression) as writer:
+        for group in _row_groups(tables, schema):
+            _check(group, path)
+            writer.write_table(group)
+
+
+def _row_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows, ``ROW_GROUP`` at a time, each column in one piece, as pieces show in the bytes. Of none, an empty group."""
+    held, n_held, n_groups = [schema.empty_table()], 0, 0
+    for table in tables:
+        held.append(table.cast(schema))
+        n_held += len(table)
+        while n_held >= ROW_GROUP:
+            rows = pa.concat_tables(held)
+            yield rows.slice(0, ROW_GROUP).combine_chunks()
+            held, n_held, n_groups = [rows.slice(ROW_GROUP)], n_held - ROW_GROUP, n_groups + 1
+    if n_held or not n_groups:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[str] | None = None) -> pa.Table:
@@ -246,25 +280,62 @@ def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[
 
     Raises :class:`InputError` for a missing file, one that is no Parquet, and one of another schema.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such table; run `dvc repro` to make it")
-    try:
+    with _readable(path):
         table = pq.read_table(path, columns=columns)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run `dvc repro`") from error
     if schema is not None:
-        _match(table, schema if columns is None else pa.schema([schema.field(name) for name in columns]), path)
+        _match(table.schema, schema if columns is None else pa.schema([schema.field(name) for name in columns]), path)
+        _check(table, path)
     return table
 
 
-def _match(table: pa.Table, schema: pa.Schema, path: str | Path) -> None:
-    if not table.schema.equals(schema):
+def read_by_video(
+    path: str | Path, schema: pa.Schema, columns: list[str] | None = None
+) -> Iterator[tuple[str, pa.Table]]:
+    """(video_id, its rows) of each video of a table, in ascending order, with a row group in memory.
+
+    ``columns``: only these, video_id among them, in the table's order. Raises :class:`InputError` as
+    :func:`read_table` does, and where a video comes twice or before one that it should follow.
+    """
+    last, held = "", list[pa.Table]()
+    with _readable(path), pq.ParquetFile(path) as file:
+        names = schema.names if columns is None else [name for name in schema.names if name in columns]
+        stored = [field for field in file.schema_arrow if columns is None or field.name in columns]
+        _match(pa.schema(stored), pa.schema([schema.field(name) for name in names]), path)
+        for batch in file.iter_batches(ROW_GROUP, columns=names):
+            table, start = pa.Table.from_batches([batch]), 0
+            _check(table, path)
+            runs = pc.run_end_encode(batch["video_id"])
+            for video_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+                if held and video_id != last:
+                    yield last, pa.concat_tables(held)
+                    held = []
+                if video_id < last:
+                    raise InputError(
+                        f"{path}: video '{video_id}' comes after '{last}', expected ascending order; rerun the stage "
+                        "that writes it"
+                    )
+                held.append(table.slice(start, end - start))
+                last, start = video_id, end
+    if held:
+        yield last, pa.concat_tables(held)
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Raises :class:`InputError` where there is no file, and where what the body reads from it is no Parquet."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such table; run `dvc repro` to make it")
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}); delete it and run `dvc repro`") from error
+
+
+def _match(found: pa.Schema, schema: pa.Schema, path: str | Path) -> None:
+    if not found.equals(schema):
         raise InputError(
-            f"{path}: columns are {_columns_of(table.schema)}, expected {_columns_of(schema)}; rerun the stage that "
-            "writes it"
+            f"{path}: columns are {_columns_of(found)}, expected {_columns_of(schema)}; rerun the stage that writes it"
         )
-    _check(table, path)
 
 
 def _columns_of(schema: pa.Schema) -> str:
@@ -273,19 +344,31 @@ def _columns_of(schema: pa.Schema) -> str:
 
 def read_embeddings(path: str | Path) -> pa.Table:
     """Read a table of :func:`embeddings_schema`, of whatever dimension it has."""
-    table = read_table(path)
-    cells = round(_width(table, "boundary") ** 0.5) if "boundary" in table.column_names else 0
-    _match(table, embeddings_schema(_width(table, "embedding"), cells), path)
-    return table
+    return read_table(path, embeddings_in(path))
+
+
+def embeddings_in(path: str | Path) -> pa.Schema:
+    """The :func:`embeddings_schema` of the dimensions that a table has."""
+    found = _schema_in(path)
+    cells = round(_width(found, "boundary") ** 0.5) if "boundary" in found.names else 0
+    return embeddings_schema(_width(found, "embedding"), cells)
 
 
 def read_pairs(path: str | Path) -> pa.Table:
     """Read a table of :func:`pairs_schema`, of whatever dimension it has."""
-    table = read_table(path)
-    _match(table, pairs_schema(_width(table, "fused")), path)
-    return table
+    return read_table(path, pairs_in(path))
 
 
-def _width(table: pa.Table, column: str) -> int:
+def pairs_in(path: str | Path) -> pa.Schema:
+    """The :func:`pairs_schema` of the dimension that a table has."""
+    return pairs_schema(_width(_schema_in(path), "fused"))
+
+
+def _schema_in(path: str | Path) -> pa.Schema:
+    with _readable(path):
+        return pq.read_schema(path)
+
+
+def _width(schema: pa.Schema, column: str) -> int:
     """The length of a column's vectors; 1 where it has none, so that the schema shows what is wrong."""
-    return getattr(table.schema.field(column).type, "list_size", 1) if column in table.column_names else 1
+    return getattr(schema.field(column).type, "list_size", 1) if column in schema.names else 1
