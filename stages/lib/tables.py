@@ -4,7 +4,8 @@ Tables of many videos are sorted by video_id, and are written and read as stream
 many videos there are.
 """
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -230,49 +231,60 @@ def _check(table: pa.Table, where: str | Path) -> None:
             )
 
 
-def write_table(
-    path: str | Path,
-    rows: pd.DataFrame | pa.Table | list[dict[str, object]],
-    schema: pa.Schema,
-    compression: str = "zstd",
-) -> None:
+Rows = pd.DataFrame | pa.Table | list[dict[str, object]]
+
+
+def write_table(path: str | Path, rows: Rows, schema: pa.Schema, compression: str = "zstd") -> None:
     """Write ``rows`` atomically under ``schema``; equal rows give equal bytes.
 
     Raises :class:`InputError` where a required column is empty, and Arrow's own error where a type is wrong.
     """
-    if isinstance(rows, pa.Table):
-        table = rows.cast(schema)
-    elif isinstance(rows, pd.DataFrame):
-        table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False).replace_schema_metadata(None)
-    else:
-        table = pa.Table.from_pylist(rows, schema=schema)
-    write_tables(path, [table], schema, compression)
+    with table_writer(path, schema, compression) as write:
+        write(rows)
 
 
-def write_tables(path: str | Path, tables: Iterable[pa.Table], schema: pa.Schema, compression: str = "zstd") -> None:
-    """Write the rows of a stream of tables atomically under ``schema``, with a row group and a table in memory.
+def write_tables(path: str | Path, tables: Iterable[Rows], schema: pa.Schema, compression: str = "zstd") -> None:
+    """:func:`write_table` of the rows of a stream of tables, by :func:`table_writer`."""
+    with table_writer(path, schema, compression) as write:
+        for rows in tables:
+            write(rows)
 
-    Equal rows give equal bytes, however they were cut into tables. Raises as :func:`write_table` does, and whatever the
-    stream raises; then nothing is written.
+
+@contextmanager
+def table_writer(path: str | Path, schema: pa.Schema, compression: str = "zstd") -> Iterator[Callable[[Rows], None]]:
+    """A function that appends rows to a table, which is there when the body has ended without an error.
+
+    A row group and what was appended last are in memory. Equal rows give equal bytes, however they are cut. Raises as
+    :func:`write_table`.
     """
+    waiting, n_groups = list[pa.Table](), 0
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression=compression) as writer:
-        for group in _row_groups(tables, schema):
-            _check(group, path)
-            writer.write_table(group)
+
+        def put(rows: pa.Table) -> None:
+            nonlocal n_groups
+            _check(rows, path)
+            writer.write_table(rows.combine_chunks())  # where a column is in pieces, these show in the bytes
+            n_groups += 1
+
+        def write(rows: Rows) -> None:
+            waiting.append(_as_table(rows, schema))
+            while sum(map(len, waiting)) >= ROW_GROUP:
+                together = pa.concat_tables(waiting)
+                put(together.slice(0, ROW_GROUP))
+                waiting[:] = [together.slice(ROW_GROUP)]
+
+        yield write
+        rest = pa.concat_tables(waiting) if waiting else schema.empty_table()
+        if len(rest) or not n_groups:
+            put(rest)
 
 
-def _row_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows, ``ROW_GROUP`` at a time, each column in one piece, as pieces show in the bytes. Of none, an empty group."""
-    held, n_held, n_groups = [schema.empty_table()], 0, 0
-    for table in tables:
-        held.append(table.cast(schema))
-        n_held += len(table)
-        while n_held >= ROW_GROUP:
-            rows = pa.concat_tables(held)
-            yield rows.slice(0, ROW_GROUP).combine_chunks()
-            held, n_held, n_groups = [rows.slice(ROW_GROUP)], n_held - ROW_GROUP, n_groups + 1
-    if n_held or not n_groups:
-        yield pa.concat_tables(held).combine_chunks()
+def _as_table(rows: Rows, schema: pa.Schema) -> pa.Table:
+    if isinstance(rows, pa.Table):
+        return rows.cast(schema)
+    if isinstance(rows, pd.DataFrame):
+        return pa.Table.from_pandas(rows, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[str] | None = None) -> pa.Table:
@@ -288,36 +300,81 @@ def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[
     return table
 
 
+def read_batches(path: str | Path, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a table in order, ``ROW_GROUP`` at a time; ``columns``: only these, in the table's order.
+
+    Raises :class:`InputError` as :func:`read_table` does.
+    """
+    wanted = _selected(schema, columns)
+    with _readable(path), pq.ParquetFile(path) as file:
+        _match(_selected(file.schema_arrow, columns), wanted, path)
+        for batch in file.iter_batches(ROW_GROUP, columns=wanted.names):
+            table = pa.Table.from_batches([batch])
+            _check(table, path)
+            yield table
+
+
 def read_by_video(
     path: str | Path, schema: pa.Schema, columns: list[str] | None = None
 ) -> Iterator[tuple[str, pa.Table]]:
-    """(video_id, its rows) of each video of a table, in ascending order, with a row group in memory.
+    """(video_id, its rows) of each video of a table, in ascending order; ``columns`` as in :func:`read_batches`, among
+    them video_id.
 
-    ``columns``: only these, video_id among them, in the table's order. Raises :class:`InputError` as
-    :func:`read_table` does, and where a video comes twice or before one that it should follow.
+    Raises :class:`InputError` as :func:`read_table` does, and where a video comes twice or out of order.
     """
     last, held = "", list[pa.Table]()
-    with _readable(path), pq.ParquetFile(path) as file:
-        names = schema.names if columns is None else [name for name in schema.names if name in columns]
-        stored = [field for field in file.schema_arrow if columns is None or field.name in columns]
-        _match(pa.schema(stored), pa.schema([schema.field(name) for name in names]), path)
-        for batch in file.iter_batches(ROW_GROUP, columns=names):
-            table, start = pa.Table.from_batches([batch]), 0
-            _check(table, path)
-            runs = pc.run_end_encode(batch["video_id"])
-            for video_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-                if held and video_id != last:
-                    yield last, pa.concat_tables(held)
-                    held = []
-                if video_id < last:
-                    raise InputError(
-                        f"{path}: video '{video_id}' comes after '{last}', expected ascending order; rerun the stage "
-                        "that writes it"
-                    )
-                held.append(table.slice(start, end - start))
-                last, start = video_id, end
+    for table in read_batches(path, schema, columns):
+        start = 0
+        runs = pc.run_end_encode(table["video_id"].combine_chunks())
+        for video_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            if held and video_id != last:
+                yield last, pa.concat_tables(held)
+                held = []
+            if video_id < last:
+                raise InputError(
+                    f"{path}: video '{video_id}' comes after '{last}', expected ascending order; rerun the stage that "
+                    "writes it"
+                )
+            held.append(table.slice(start, end - start))
+            last, start = video_id, end
     if held:
         yield last, pa.concat_tables(held)
+
+
+def read_together(
+    tables: Sequence[tuple[Path, pa.Schema, list[str] | None]], n_videos: int = 64
+) -> Iterator[list[pa.Table]]:
+    """The rows of the same videos in several tables, so many videos at a time: all of the first table's, in ascending
+    order.
+
+    ``tables``: what :func:`read_by_video` takes of each. Raises :class:`InputError` as that does, and for a video that
+    the first table hasn't.
+    """
+    first, *others = (read_by_video(*table) for table in tables)
+    ahead = [next(other, None) for other in others]
+    while videos := list(itertools.islice(first, n_videos)):
+        video_ids = {video_id for video_id, _ in videos}
+        together = [pa.concat_tables(rows for _, rows in videos)]
+        for at, (path, schema, columns) in enumerate(tables[1:]):
+            found = [_selected(schema, columns).empty_table()]
+            while (coming := ahead[at]) and coming[0] <= videos[-1][0]:
+                if coming[0] not in video_ids:
+                    raise _unknown(path, coming[0], tables[0][0])
+                found.append(coming[1])
+                ahead[at] = next(others[at], None)
+            together.append(pa.concat_tables(found))
+        yield together
+    for (path, _, _), coming in zip(tables[1:], ahead, strict=True):
+        if coming:
+            raise _unknown(path, coming[0], tables[0][0])
+
+
+def _unknown(path: Path, video_id: str, known: Path) -> InputError:
+    return InputError(f"{path}: has rows of '{video_id}', which {known} hasn't; run `dvc repro` to make both anew")
+
+
+def _selected(schema: pa.Schema, columns: list[str] | None) -> pa.Schema:
+    return schema if columns is None else pa.schema([field for field in schema if field.name in columns])
 
 
 @contextmanager
