@@ -61,8 +61,9 @@ INDEX = _schema(
 # The state of each file of a dataset (size and modification time) when it was fingerprinted.
 FILE_STATES = _schema(path=pa.string(), state=pa.string(), fingerprint=pa.string())
 
-# One row per video: what decoding it gave. reject_reason is null for a video with frames. pictures is null, but for a
-# folder of face pictures, which isn't decoded here: then it is the folder's fingerprint, and width and height are 0.
+# One row per video: what decoding it gave. reject_reason is null for a video with frames. width and height are the
+# video's, also where its frames are kept smaller. pictures is null, but for a folder of face pictures, which isn't
+# decoded here: then it is the folder's fingerprint, and width and height are 0.
 EXTRACTED_VIDEOS = _schema(
     video_id=pa.string(),
     n_frames=pa.int32(),
@@ -78,9 +79,9 @@ EXTRACTED_VIDEOS = _schema(
 # One file per video, one row per kept frame: source frame index, presentation time, and its compressed pixels.
 FRAMES = _schema(frame_index=pa.int32(), time_s=pa.float64(), height=pa.int32(), width=pa.int32(), zstd=pa.binary())
 
-# One row per extracted frame. box is x, y, width, height of the detector's box in frame pixels; landmarks are
-# x, y of 68 points in pixels of the face crop; appearance is colour and detail of the crop's regions; face_row is the
-# row in the video's face array. All four are null where reject_reason says why there is no face.
+# One row per extracted frame. box is x, y, width, height of the detector's box in pixels of the kept frame; landmarks
+# are x, y of 68 points in pixels of the face crop; appearance is colour and detail of the crop's regions; face_row is
+# the row in the video's face array. All four are null where reject_reason says why there is no face.
 FACES = _schema(
     video_id=pa.string(),
     frame_index=pa.int32(),
