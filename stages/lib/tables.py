@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -223,8 +224,8 @@ def vector_column(array: np.ndarray) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
 
 
-def _check(table: pa.Table, where: str | Path) -> None:
-    for field in table.schema:
+def _check(table: pa.Table, schema: pa.Schema, where: str | Path) -> None:
+    for field in schema:
         if not field.nullable and table[field.name].null_count:
             raise InputError(
                 f"{where}: column '{field.name}' has {table[field.name].null_count} empty values; rerun the stage that "
@@ -232,7 +233,7 @@ def _check(table: pa.Table, where: str | Path) -> None:
             )
 
 
-Rows = pd.DataFrame | pa.Table | list[dict[str, object]]
+Rows: TypeAlias = pd.DataFrame | pa.Table | list[dict[str, object]]
 
 
 def write_table(path: str | Path, rows: Rows, schema: pa.Schema, compression: str = "zstd") -> None:
@@ -263,12 +264,13 @@ def table_writer(path: str | Path, schema: pa.Schema, compression: str = "zstd")
 
         def put(rows: pa.Table) -> None:
             nonlocal n_groups
-            _check(rows, path)
             writer.write_table(rows.combine_chunks())  # where a column is in pieces, these show in the bytes
             n_groups += 1
 
         def write(rows: Rows) -> None:
-            waiting.append(_as_table(rows, schema))
+            table = _as_table(rows, schema)
+            _check(table, schema, path)
+            waiting.append(table.cast(schema))
             while sum(map(len, waiting)) >= ROW_GROUP:
                 together = pa.concat_tables(waiting)
                 put(together.slice(0, ROW_GROUP))
@@ -282,7 +284,7 @@ def table_writer(path: str | Path, schema: pa.Schema, compression: str = "zstd")
 
 def _as_table(rows: Rows, schema: pa.Schema) -> pa.Table:
     if isinstance(rows, pa.Table):
-        return rows.cast(schema)
+        return rows
     if isinstance(rows, pd.DataFrame):
         return pa.Table.from_pandas(rows, schema=schema, preserve_index=False).replace_schema_metadata(None)
     return pa.Table.from_pylist(rows, schema=schema)
@@ -297,7 +299,7 @@ def read_table(path: str | Path, schema: pa.Schema | None = None, columns: list[
         table = pq.read_table(path, columns=columns)
     if schema is not None:
         _match(table.schema, schema if columns is None else pa.schema([schema.field(name) for name in columns]), path)
-        _check(table, path)
+        _check(table, table.schema, path)
     return table
 
 
@@ -311,7 +313,7 @@ def read_batches(path: str | Path, schema: pa.Schema, columns: list[str] | None 
         _match(_selected(file.schema_arrow, columns), wanted, path)
         for batch in file.iter_batches(ROW_GROUP, columns=wanted.names):
             table = pa.Table.from_batches([batch])
-            _check(table, path)
+            _check(table, table.schema, path)
             yield table
 
 

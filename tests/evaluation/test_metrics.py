@@ -190,7 +190,11 @@ def _dataset(**scores: object) -> EvaluatedDataset:
     """A dataset whose videos have these scores, and of the others none."""
     columns = ("single_frame_score", "classifier_logit", "pair_density", "typicality", "boundary_score", "drift")
     more = {"split": "test", "identity": "", "original": ""} | dict.fromkeys(columns, np.nan) | scores
-    return EvaluatedDataset(VIDEOS.assign(**more), lambda detector, videos: _parts("a", [0.0]))
+
+    def of_a(detector: Detector, videos: pd.DataFrame) -> Parts:
+        return _parts("a", [0.0]) if len(videos) else _parts("", [])
+
+    return EvaluatedDataset(VIDEOS.assign(**more), of_a)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def mean_evidence(
     ``pairs``, ``embeddings``: the tables' files, which are read as streams; ``select``: takes the rows of the videos
     that are asked for from either.
     """
-    means = {}
+    means: dict[str, np.ndarray] = {}
     tables = [(embeddings, embeddings_in(embeddings), None), (pairs, pairs_in(pairs), None)]
     for of_faces, of_pairs in read_together(tables):
         scored = of_pairs.filter(pc.less(of_pairs["pair"], pairs_per_video))
