@@ -113,7 +113,7 @@ def main() -> None:
         table_writer(paths.frame_scores, FRAME_SCORES) as write_frame_scores,
     ):
         some_videos = read_together(tables, _AT_ONCE)
-        for some in progress(some_videos, "score_videos", math.ceil(len(index) / _AT_ONCE), f"{_AT_ONCE} videos"):
+        for some in progress(some_videos, "score_videos", math.ceil(len(index) / _AT_ONCE), "batch"):
             extracted, faces = (table.to_pandas() for table in some[:2])
             # Training reals have more pairs, for the fit; every video is scored by as many (section 4.1).
             embeddings, pairs = some[2], some[3].filter(pc.less(some[3]["pair"], params.pairs.per_video))

@@ -50,7 +50,7 @@ def test_detail_says_what_the_figures_rest_on_and_how_they_came_about(ran):
     protocol, demo = detail["protocol"], detail["datasets"]["demo"]
     assert (protocol["frames_per_video"], protocol["pairs_per_video"], protocol["landmarks"]) == (8, 6, "mesh")
     assert "torch" in protocol["packages"] and "mean" in protocol["aggregation"] and protocol["split"] == "test"
-    assert protocol["fitted_to"] == {"pairs": 40, "of": 40}  # 20 of each of two training reals
+    assert protocol["fitted_to"] == {"pairs": 14, "of": 14}  # neighbours of 8 faces of two reals
     auc, baselines = read_json(ran / "metrics/auc.json"), read_json(ran / "metrics/baselines.json")
     for method, values in demo["difffake"].items():
         assert values["auc"] == auc["demo"][method] and 0 <= values["eer"] <= 1 and 0 <= values["pair_auc"] <= 1
