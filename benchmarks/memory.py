@@ -1,8 +1,8 @@
-"""Do the stages' peak memory and time a video stay the same with ten times the videos? On tables that are made up.
+"""Do the stages' peak memory and their time a video stay the same with ten times the videos? On made-up tables.
 
 ``python -m benchmarks.memory [--videos 10000 100000]``. 32 faces and 32 pairs a video, embeddings of dimension 64; four
 fakes of each real video, two videos in ten of the test split. Each stage runs in a process of its own; ``tables`` is
-the writing of what crop_faces and embed_faces write. Takes 40 KB of disk a video.
+the writing of what crop_faces and embed_faces write. Times are of the processor, in all threads.
 """
 
 import argparse
@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from stages.lib.tables import (
 ROOT = Path(__file__).parents[1]
 NAME, N_FACES, DIMENSION = "synthetic", 32, 64
 OF_A_PERSON, OF_A_REAL = 10, 5  # videos; of a real video itself and its fakes
+N_KINDS = 100  # videos whose numbers differ by more than a factor
 FILE = f"{NAME}.parquet"
 EMBEDDINGS = embeddings_schema(DIMENSION, 0)
 # The arguments of each stage that reads tables, as dvc.yaml has them.
@@ -88,27 +88,34 @@ def _of_faces(number: int) -> dict[str, object]:
     return {"video_id": [_video_id(number)] * N_FACES, "frame_index": rows, "time_s": rows / 3.0, "face_row": rows}
 
 
-def _appearance(rng: np.random.Generator) -> pa.Array:
-    return vector_column(rng.normal(size=(N_FACES, N_APPEARANCE)).round(1))  # rounded, so that it takes less disk
+def _appearances() -> np.ndarray:
+    """Of the faces of ``N_KINDS`` videos, which the others repeat."""
+    return np.random.default_rng(0).normal(size=(N_KINDS, N_FACES, N_APPEARANCE)).astype(np.float32)
 
 
 def _faces(n_videos: int) -> Iterator[pa.Table]:
-    landmarks = vector_column(np.random.default_rng(0).uniform(0, 224, (N_FACES, 2 * N_LANDMARKS)))
-    box = vector_column(np.random.default_rng(0).uniform(50, 400, (N_FACES, 4)))
+    rng, appearances = np.random.default_rng(1), [vector_column(one) for one in _appearances()]
+    same = {
+        "box": vector_column(rng.uniform(50, 400, (N_FACES, 4))),
+        "landmarks": vector_column(rng.uniform(0, 224, (N_FACES, 2 * N_LANDMARKS))),
+        "reject_reason": pa.nulls(N_FACES),
+    }
     for number in range(n_videos):
-        columns = _of_faces(number) | {"box": box, "landmarks": landmarks}
-        columns |= {"appearance": _appearance(np.random.default_rng(number)), "reject_reason": pa.nulls(N_FACES)}
-        yield pa.table(columns).select(FACES.names).cast(FACES)
+        columns = _of_faces(number) | same | {"appearance": appearances[number % N_KINDS]}
+        yield pa.table(columns).select(FACES.names)
 
 
 def _embeddings(n_videos: int) -> Iterator[pa.Table]:
+    rng, appearances = np.random.default_rng(2), [vector_column(one) for one in _appearances()]
+    of_kinds = rng.normal(size=(N_KINDS, N_FACES, DIMENSION)).astype(np.float32)
+    logits = rng.normal(size=N_FACES).astype(np.float32)
     for number in range(n_videos):
-        rng, of_video = np.random.default_rng(number), _what(number)
-        is_fake = of_video["label"] == FAKE
+        of_video = _what(number)
+        unlike = 1 + 0.1 * (of_video["label"] == FAKE) + 0.1 * rng.random(dtype=np.float32)  # no two have one score
         columns = _of_faces(number) | {name: [of_video[name]] * N_FACES for name in ("label", "method", "split")}
-        columns |= {"fake_logit": rng.normal(is_fake, 2, N_FACES), "appearance": _appearance(rng)}
-        columns["embedding"] = vector_column(rng.normal(0, 1 + 0.1 * is_fake, (N_FACES, DIMENSION)))
-        yield pa.table(columns).select(EMBEDDINGS.names).cast(EMBEDDINGS)
+        columns |= {"fake_logit": logits * np.float32(unlike), "appearance": appearances[number % N_KINDS]}
+        columns["embedding"] = vector_column(of_kinds[number % N_KINDS] * unlike)
+        yield pa.table(columns).select(EMBEDDINGS.names)
 
 
 def make_tables(n_videos: int) -> None:
@@ -128,14 +135,13 @@ def _params(path: Path) -> None:
 
 
 def _measured(folder: Path, command: list[str]) -> tuple[float, float]:
-    """Peak memory in MB and seconds of a command of Python in a process of its own."""
+    """Peak memory in MB and seconds of processor time of a command of Python in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    start = time.perf_counter()
     process = subprocess.Popen([sys.executable, *command], cwd=folder, env=environment)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    return used.ru_maxrss / 1e3, time.perf_counter() - start
+    return used.ru_maxrss / 1e3, used.ru_utime + used.ru_stime
 
 
 def measure(folder: Path, n_videos: int) -> dict[str, tuple[float, float]]:
