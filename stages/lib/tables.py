@@ -402,21 +402,11 @@ def _columns_of(schema: pa.Schema) -> str:
     return ", ".join(f"{field.name}:{field.type}" for field in schema)
 
 
-def read_embeddings(path: str | Path) -> pa.Table:
-    """Read a table of :func:`embeddings_schema`, of whatever dimension it has."""
-    return read_table(path, embeddings_in(path))
-
-
 def embeddings_in(path: str | Path) -> pa.Schema:
     """The :func:`embeddings_schema` of the dimensions that a table has."""
     found = _schema_in(path)
     cells = round(_width(found, "boundary") ** 0.5) if "boundary" in found.names else 0
     return embeddings_schema(_width(found, "embedding"), cells)
-
-
-def read_pairs(path: str | Path) -> pa.Table:
-    """Read a table of :func:`pairs_schema`, of whatever dimension it has."""
-    return read_table(path, pairs_in(path))
 
 
 def pairs_in(path: str | Path) -> pa.Schema:

@@ -13,10 +13,10 @@ from stages.lib.tables import (
     FRAME_SCORES,
     INDEX,
     ROW_GROUP,
+    embeddings_in,
     embeddings_schema,
     read_batches,
     read_by_video,
-    read_embeddings,
     read_table,
     read_together,
     table_writer,
@@ -56,7 +56,7 @@ def test_unreadable_and_foreign_tables_are_named(tmp_path):
     with pytest.raises(InputError, match="columns are video_id:string, .* expected video_id:string, n_frames"):
         read_table(tmp_path / "a", EXTRACTED_VIDEOS)
     with pytest.raises(InputError, match="expected .*embedding:fixed_size_list"):
-        read_embeddings(tmp_path / "a")
+        read_table(tmp_path / "a", embeddings_in(tmp_path / "a"))
 
 
 def _embeddings(embedding: np.ndarray, boundary: np.ndarray | None = None) -> pa.Table:
@@ -74,7 +74,7 @@ def test_vectors_survive_slicing_and_filtering(tmp_path):
     array = np.arange(12, dtype=np.float32).reshape(4, 3)
     made = _embeddings(array)
     write_table(tmp_path / "e", made, made.schema)
-    table = read_embeddings(tmp_path / "e")
+    table = read_table(tmp_path / "e", embeddings_in(tmp_path / "e"))
     np.testing.assert_array_equal(vectors(table, "embedding"), array)
     np.testing.assert_array_equal(vectors(table.slice(1, 2), "embedding"), array[1:3])
     np.testing.assert_array_equal(
@@ -86,7 +86,8 @@ def test_boundary_maps_are_read_where_there_are_some(tmp_path):
     maps = np.random.default_rng(0).random((4, 9), np.float32)
     made = _embeddings(np.zeros((4, 3)), maps)
     write_table(tmp_path / "e", made, made.schema)
-    np.testing.assert_array_equal(vectors(read_embeddings(tmp_path / "e"), "boundary"), maps)
+    table = read_table(tmp_path / "e", embeddings_in(tmp_path / "e"))
+    np.testing.assert_array_equal(vectors(table, "boundary"), maps)
 
 
 def test_a_boundary_map_that_is_no_square_is_refused(tmp_path):
@@ -94,7 +95,7 @@ def test_a_boundary_map_that_is_no_square_is_refused(tmp_path):
     made = made.append_column("boundary", vector_column(np.zeros((4, 8))))
     write_table(tmp_path / "e", made, made.schema)
     with pytest.raises(InputError, match="expected .*boundary:fixed_size_list"):
-        read_embeddings(tmp_path / "e")
+        read_table(tmp_path / "e", embeddings_in(tmp_path / "e"))
 
 
 def _scores(*counts: tuple[str, int]) -> pa.Table:
