@@ -309,7 +309,8 @@ def read_batches(path: str | Path, schema: pa.Schema, columns: list[str] | None 
     Raises :class:`InputError` as :func:`read_table` does.
     """
     wanted = _selected(schema, columns)
-    with _readable(path), pq.ParquetFile(path) as file:
+    # Buffering ahead, which is the default, keeps all that was read until the end.
+    with _readable(path), pq.ParquetFile(path, pre_buffer=False) as file:
         _match(_selected(file.schema_arrow, columns), wanted, path)
         for batch in file.iter_batches(ROW_GROUP, columns=wanted.names):
             table = pa.Table.from_batches([batch])

@@ -159,6 +159,15 @@ def test_a_stream_is_checked_for_missing_values(tmp_path):
         list(read_batches(tmp_path / "loose", FRAME_SCORES))
 
 
+def test_what_was_read_is_not_kept(tmp_path):
+    noise = pa.array(np.random.default_rng(0).random(len(MANY) * 40))
+    rows = pa.concat_tables([MANY] * 40).set_column(3, FRAME_SCORES.field(3), noise)
+    write_table(tmp_path / "t", rows, FRAME_SCORES)
+    whole, before = rows["single_frame_score"].nbytes, pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in read_batches(tmp_path / "t", FRAME_SCORES)]
+    assert max(held) < whole / 2
+
+
 def test_a_video_has_all_its_rows_also_over_row_groups(tmp_path):
     write_table(tmp_path / "t", MANY, FRAME_SCORES)
     found = dict(read_by_video(tmp_path / "t", FRAME_SCORES))
