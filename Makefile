@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Containers often have Python keep no bytecode. Then each stage and each worker compiles PyTorch anew: 15 s.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: repro test detect calibrate app bench preset tables release docs help
 repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yaml (as shipped: the demo)

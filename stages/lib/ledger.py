@@ -1,6 +1,7 @@
 """What a stage has finished, video by video, so that a killed or repeated run redoes only what it must."""
 
 import ast
+import functools
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ def is_infrastructure(path: str) -> bool:
     return path in INFRASTRUCTURE or Path(path).name in ("__init__.py", "settings.py")
 
 
+@functools.cache
 def imported_modules(path: str) -> set[str]:
     """The project's own modules that a module imports, anywhere in it, as paths below the repository."""
     names: set[str] = set()
