@@ -28,7 +28,16 @@ from stages.lib.datasets.folds import people
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.files import write_json
 from stages.lib.records import REAL
-from stages.lib.tables import FACES, FACES_TABLE, PAIR_SCORES, SCORES, read_table, vectors
+from stages.lib.tables import (
+    FACES,
+    FACES_TABLE,
+    PAIR_SCORES,
+    SCORES,
+    read_batches,
+    read_by_video,
+    read_table,
+    vectors,
+)
 from stages.params import load_params
 
 
@@ -44,11 +53,18 @@ def _scores(videos: pd.DataFrame, source: str) -> Reals:
 
 def _looks(table: Path, video_ids: set[str]) -> Iterator[Looks]:
     """How each of some videos' faces look."""
-    faces = read_table(table, FACES, ["video_id", "box", "appearance"])
-    faces = faces.filter(pc.and_(pc.is_valid(faces["box"]), pc.is_in(faces["video_id"], pa.array(sorted(video_ids)))))
-    widths, appearance = vectors(faces, "box")[:, 2], vectors(faces, "appearance")
-    for rows in pd.Series(range(len(faces))).groupby(faces["video_id"].to_numpy()).indices.values():
-        yield looks(widths[rows], appearance[rows])
+    for video_id, faces in read_by_video(table, FACES, ["video_id", "box", "appearance"]):
+        found = faces.filter(faces["box"].is_valid())
+        if video_id in video_ids and len(found):
+            yield looks(vectors(found, "box")[:, 2], vectors(found, "appearance"))
+
+
+def _pair_scores(table: Path, video_ids: set[str]) -> np.ndarray:
+    """The scores of some videos' pairs, without those that have none: float64 (n,)."""
+    known = pa.array(sorted(video_ids), pa.string())
+    batches = read_batches(table, PAIR_SCORES, ["video_id", "anomaly_score"])
+    theirs = (rows.filter(pc.is_in(rows["video_id"], known))["anomaly_score"].drop_null() for rows in batches)
+    return np.concatenate([np.empty(0), *(scores.to_numpy() for scores in theirs)])
 
 
 def main() -> None:
@@ -58,8 +74,7 @@ def main() -> None:
     videos = videos.assign(person=people(videos))
     reals = videos[videos["label"] == REAL]
     train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
-    pairs = read_table(paths.pair_scores, PAIR_SCORES).to_pandas()
-    pairs = pairs.loc[pairs["video_id"].isin(validation["video_id"]), "anomaly_score"].dropna()
+    pairs = _pair_scores(paths.pair_scores, {*validation["video_id"]})
     calibration = Calibration(
         release=None,
         made_from=None,

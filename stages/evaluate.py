@@ -2,24 +2,29 @@
 plots.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
+from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.calibration.bundle import Calibration, package_versions, read_calibration
 from stages.lib.calibration.thresholds import threshold
 from stages.lib.datasets.paper_splits import completeness
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.evaluation.alarms import alarm_rows, alarms
 from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
-from stages.lib.evaluation.detectors import DEFAULT, DETECTORS
+from stages.lib.evaluation.detectors import DEFAULT, DETECTORS, Detector
 from stages.lib.evaluation.diffusionfake import frame_level_table, table_1_dataset
 from stages.lib.evaluation.families import comparisons, family_metrics
 from stages.lib.evaluation.groups import group_alarms
 from stages.lib.evaluation.intervals import N_RESAMPLES
-from stages.lib.evaluation.metrics import EvaluatedDataset, by_method, coverage, histogram_rows, roc_rows
+from stages.lib.evaluation.metrics import EvaluatedDataset, Parts, by_method, coverage, histogram_rows, roc_rows
 from stages.lib.evaluation.pairs import pair_metrics, pair_plot
 from stages.lib.evaluation.paper import paper_dataset
 from stages.lib.evaluation.ratios import Ratios, cross_validated_ratios, ratio_metrics, tippett_plot
@@ -27,7 +32,7 @@ from stages.lib.faces.detector import FACE_DETECTORS
 from stages.lib.files import atomic_path, write_json, write_text
 from stages.lib.reasons import VideoReject
 from stages.lib.records import REAL
-from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, SCORES, read_table
+from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, SCORES, read_batches, read_table
 from stages.params import Params, load_params
 
 FACE_SELECTION = {"largest": "largest face", "track": "one person's face, tracked"}
@@ -57,8 +62,8 @@ def _summary(detail: dict[str, Any]) -> str:
     return f"Video-level AUC on the test split\n{table}\n"
 
 
-def _protocol(params: Params) -> dict[str, Any]:
-    """What the metrics came from: how videos were looked at, and by which versions."""
+def _protocol(params: Params, fitted_to: tuple[int, int] | None) -> dict[str, Any]:
+    """What the metrics came from: how videos were looked at, and by which versions. ``fitted_to``: of the models."""
     fold = params.cross_validation
     return {
         "split": "test" if fold.folds == 1 else f"fold {fold.fold} of {fold.folds} of {params.train_dataset}'s people",
@@ -67,6 +72,7 @@ def _protocol(params: Params) -> dict[str, Any]:
         "pairs_per_video": params.pairs.per_video,
         "fusion": params.fusion,
         "anomaly_model": params.anomaly_model.kind,
+        "fitted_to": dict(zip(("pairs", "of"), fitted_to, strict=True)) if fitted_to else None,
         "scoring": params.scoring.model_dump(),
         "backbone": params.backbone.name,
         "face_detector": f"{FACE_DETECTORS[params.faces.detector].description}, {FACE_SELECTION[params.faces.select]}",
@@ -111,16 +117,21 @@ def _notes(datasets: dict[str, EvaluatedDataset], params: Params) -> list[str]:
     return notes
 
 
-def _read_datasets(
-    scores: Path, pair_scores: Path, frame_scores: Path, names: list[str]
-) -> dict[str, EvaluatedDataset]:
-    tables = ((scores, SCORES), (pair_scores, PAIR_SCORES), (frame_scores, FRAME_SCORES))
-    return {
-        name: EvaluatedDataset(
-            *(read_table(folder / f"{name}.parquet", schema).to_pandas() for folder, schema in tables)
-        )
-        for name in names
-    }
+def _parts(tables: dict[str, tuple[Path, pa.Schema]], detector: Detector, videos: pd.DataFrame) -> Parts:
+    """The scores of videos' pairs or frames; ``tables``: where those of either part stand."""
+    path, schema = tables[detector.part]
+    video_ids, row, score = pa.array(videos["video_id"]), [np.empty(0, np.int32)], [np.empty(0)]
+    for rows in read_batches(path, schema, ["video_id", detector.part_score]):
+        scored = rows.append_column("row", pc.index_in(rows["video_id"], video_ids)).drop_null()
+        row.append(scored["row"].to_numpy())
+        score.append(scored[detector.part_score].to_numpy())
+    return Parts(np.concatenate(row), np.concatenate(score))
+
+
+def _read_dataset(name: str, scores: Path, pair_scores: Path, frame_scores: Path) -> EvaluatedDataset:
+    file = f"{name}.parquet"
+    parts = {"pair": (pair_scores / file, PAIR_SCORES), "frame": (frame_scores / file, FRAME_SCORES)}
+    return EvaluatedDataset(read_table(scores / file, SCORES).to_pandas(), partial(_parts, parts))
 
 
 def _write_metrics(
@@ -129,6 +140,7 @@ def _write_metrics(
     datasets: dict[str, EvaluatedDataset],
     ratios: dict[str, Ratios],
     calibration: Calibration,
+    protocol: dict[str, Any],
     params: Params,
 ) -> None:
     """The figures that `dvc metrics` compares."""
@@ -150,7 +162,7 @@ def _write_metrics(
     write_json(
         folder / "detail.json",
         {
-            "protocol": _protocol(params),
+            "protocol": protocol,
             "datasets": detail,
             "families": families,
             "comparisons": compared,
@@ -198,12 +210,14 @@ def _write_benchmarks(
 
 
 def main() -> None:
-    paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "calibration", "metrics")
+    paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "model", "calibration", "metrics")
     params, calibration = load_params(), read_calibration(paths.calibration)
-    datasets = _read_datasets(paths.scores, paths.pair_scores, paths.frame_scores, sorted(params.datasets))
+    protocol = _protocol(params, load_anomaly_models(paths.model).fitted_to)
+    tables = (paths.scores, paths.pair_scores, paths.frame_scores)
+    datasets = {name: _read_dataset(name, *tables) for name in sorted(params.datasets)}
     detail = {name: dataset.metrics(params.seed) for name, dataset in datasets.items()}
     ratios = {name: cross_validated_ratios(dataset.test) for name, dataset in datasets.items()}
-    _write_metrics(paths.metrics, detail, datasets, ratios, calibration, params)
+    _write_metrics(paths.metrics, detail, datasets, ratios, calibration, protocol, params)
     _write_curves(paths.metrics, datasets)
     _write_benchmarks(paths.metrics, detail, datasets, params)
     pair_plot(paths.metrics / "pairs.png", {name: dataset.test for name, dataset in datasets.items()})

@@ -12,6 +12,7 @@ import pyarrow as pa
 from stages.cli import parse_paths, run
 from stages.lib.files import frames_file
 from stages.lib.frames.extraction import extract_frames, list_pictures
+from stages.lib.frames.settings import FrameSettings
 from stages.lib.frames.storage import write_frames
 from stages.lib.ledger import recipe, update_folder
 from stages.lib.records import FACE_PICTURES, Video
@@ -38,9 +39,12 @@ def _source(row: dict[str, str]) -> SourceVideo:
     return SourceVideo(row["video_id"], made_from, row["path"], pictures)
 
 
-def _extract(root: Path, out: Path, n_frames: int, video: SourceVideo) -> pa.Table:
-    path = root / video.path
-    extracted = extract_frames(path, n_frames) if video.pictures is None else list_pictures(path)
+def _extract(root: Path, out: Path, settings: FrameSettings, video: SourceVideo) -> pa.Table:
+    path, n_frames = root / video.path, settings.per_video
+    if video.pictures is None:
+        extracted = extract_frames(path, n_frames, max_side=settings.max_side)
+    else:
+        extracted = list_pictures(path)
     if extracted.frames:
         write_frames(frames_file(out, video.video_id), extracted.frames)
     n_kept = len(extracted.frames) if video.pictures is None else min(extracted.n_decoded, n_frames)
@@ -57,7 +61,7 @@ def main() -> None:
     paths = parse_paths(__doc__, "index", "root", "ledger", "out")
     settings = load_params().frames
     index = read_table(paths.index, INDEX, ["video_id", "path", "input", "fingerprint"]).to_pylist()
-    extract = partial(_extract, paths.root, paths.out, settings.per_video)
+    extract = partial(_extract, paths.root, paths.out, settings)
     update_folder(
         paths.out / VIDEOS_TABLE,
         EXTRACTED_VIDEOS,

@@ -1,5 +1,7 @@
 """fuse_pairs: draw pairs of a video's faces by their distance in time, and fuse their features (section 3.2)."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pyarrow as pa
 
@@ -8,34 +10,37 @@ from stages.lib.pairs.drawing import draw_pairs
 from stages.lib.pairs.fusion import Features, fuse
 from stages.lib.records import REAL
 from stages.lib.runtime import progress
-from stages.lib.tables import pairs_schema, read_embeddings, vector_column, vectors, write_table
-from stages.params import load_params
+from stages.lib.tables import embeddings_in, pairs_schema, read_by_video, vector_column, vectors, write_tables
+from stages.params import Params, load_params
+
+
+def _features(faces: pa.Table) -> Features:
+    return Features(vectors(faces, "embedding"), faces["fake_logit"].to_numpy(), vectors(faces, "appearance"))
+
+
+def _pairs(videos: Iterable[tuple[str, pa.Table]], params: Params) -> Iterator[pa.Table]:
+    """The pairs of each video. One with too few faces has none; score_videos records the reason."""
+    for _, faces in videos:
+        training = faces["label"][0].as_py() == REAL and faces["split"][0].as_py() == "train"
+        n_pairs = params.pairs.train_per_video if training else params.pairs.per_video
+        drawn = draw_pairs(faces["time_s"].to_numpy(), n_pairs, params.pairs, params.seed)
+        if not len(drawn):
+            continue
+        a, b = (faces.select(["face_row", "time_s"]).take(rows) for rows in drawn.T)
+        columns = {name: faces[name].take(drawn[:, 0]) for name in ("video_id", "label", "split")}
+        columns["pair"] = pa.array(np.arange(len(drawn), dtype=np.int32))
+        columns |= {"face_row_a": a["face_row"], "face_row_b": b["face_row"]}
+        columns |= {"time_a_s": a["time_s"], "time_b_s": b["time_s"]}
+        columns["fused"] = vector_column(fuse(_features(faces), drawn, params.fusion))
+        yield pa.table(columns)
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "embeddings", "out")
-    params = load_params()
-    table = read_embeddings(paths.embeddings)
-    rows = table.select(["video_id", "label", "split", "face_row", "time_s"]).to_pandas()
-    features = Features(vectors(table, "embedding"), table["fake_logit"].to_numpy(), vectors(table, "appearance"))
-    pairs, number = [np.empty((0, 2), np.int64)], [np.empty(0, np.int32)]
-    for _, video in progress(list(rows.groupby("video_id", sort=True)), "fuse_pairs", unit="video"):
-        training = video["label"].iloc[0] == REAL and video["split"].iloc[0] == "train"
-        n_pairs = params.pairs.train_per_video if training else params.pairs.per_video
-        drawn = draw_pairs(video["time_s"].to_numpy(), n_pairs, params.pairs, params.seed)
-        # A video with too few faces has no pairs; score_videos records the reason.
-        pairs.append(video.index.to_numpy()[drawn])
-        number.append(np.arange(len(drawn), dtype=np.int32))
-    chosen = np.concatenate(pairs)
-    fused = fuse(features, chosen, params.fusion)
-    a, b = chosen.T
-    columns = {name: pa.array(rows[name].to_numpy()[a]) for name in ("video_id", "label", "split")}
-    columns["pair"] = pa.array(np.concatenate(number))
-    columns |= {f"face_row_{face}": pa.array(rows["face_row"].to_numpy()[at]) for face, at in (("a", a), ("b", b))}
-    columns |= {f"time_{face}_s": pa.array(rows["time_s"].to_numpy()[at]) for face, at in (("a", a), ("b", b))}
-    columns["fused"] = vector_column(fused)
-    schema = pairs_schema(fused.shape[1])
-    write_table(paths.out, pa.table(columns).select(schema.names), schema)
+    params, embeddings = load_params(), embeddings_in(paths.embeddings)
+    nothing = fuse(_features(embeddings.empty_table()), np.empty((0, 2), np.int64), params.fusion)
+    videos = progress(read_by_video(paths.embeddings, embeddings), "fuse_pairs", unit="video")
+    write_tables(paths.out, _pairs(videos, params), pairs_schema(nothing.shape[1]))
 
 
 if __name__ == "__main__":

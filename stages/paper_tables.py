@@ -16,12 +16,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.compute as pc
-
 from stages.cli import run
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.files import load_anomaly_models
-from stages.lib.anomaly.scoring import evidence_by_video
+from stages.lib.anomaly.scoring import mean_evidence
 from stages.lib.calibration.bundle import ANOMALY_MODEL
 from stages.lib.datasets.folds import people
 from stages.lib.errors import InputError
@@ -32,7 +30,7 @@ from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
 from stages.lib.files import write_text
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.records import REAL
-from stages.lib.tables import SCORES, read_embeddings, read_pairs, read_table
+from stages.lib.tables import SCORES, read_table
 from stages.params import Params, load_params
 
 METRICS, DATA, MODELS = Path("metrics"), Path("data"), Path("models")
@@ -95,12 +93,10 @@ def _parse() -> argparse.Namespace:
 def _trained(params: Params, fusion: str) -> Training:
     """What the experiment that was just run gives to choose by."""
     file, models = f"{params.train_dataset}.parquet", load_anomaly_models(MODELS / ANOMALY_MODEL)
-    pairs, embeddings = read_pairs(DATA / "pairs" / file), read_embeddings(DATA / "embeddings" / file)
     videos = read_table(DATA / "scores" / file, SCORES).to_pandas()
     videos = videos.assign(person=people(videos))[(videos["split"] != "train") & (videos["n_pairs"] > 0)]
-    pairs = pairs.filter(pc.less(pairs["pair"], params.pairs.per_video))
-    evidence = evidence_by_video(models.pairs, pairs, embeddings)
-    means = {video_id: evidence[video_id].mean(axis=0) for video_id in videos["video_id"]}
+    pairs, embeddings = DATA / "pairs" / file, DATA / "embeddings" / file
+    means = mean_evidence(models.pairs, pairs, embeddings, params.pairs.per_video)
     reals = make_reference({video_id: means[video_id] for video_id in videos.loc[videos["label"] == REAL, "video_id"]})
     test = videos[videos["split"] == "test"]
     of_test = {video_id: means[video_id] for video_id in test["video_id"]}

@@ -17,10 +17,13 @@ VIDEO_REJECTS: dict[VideoReject, str] = {
     VideoReject.UNCALIBRATED: "the model was calibrated on too few real videos to say what its scores mean: it takes "
     "two of the validation split, three where `scoring` is two-sided or combines; add some and run `dvc repro "
     "calibrate`",
+    VideoReject.CRASHED: "the process that worked on it died several times, as of a damaged file that crashes the "
+    "decoder, or of too little memory",
 }
 FRAME_REJECTS: dict[FrameReject, str] = {
     FrameReject.NO_FACE: "no face found",
     FrameReject.OTHER_PERSON: "only other people's faces found",
     FrameReject.NOT_A_FACE: "what was found is no face: it jumps away for a frame, or landmarks don't fit it",
     FrameReject.UNREADABLE: "a picture that can't be opened: another kind of file, or damaged",
+    FrameReject.CRASHED: "the process that worked on the video died several times",
 }

@@ -18,6 +18,7 @@ class VideoReject(StrEnum):
     NO_FACE = "no_face"
     TOO_FEW_FACES = "too_few_faces"
     UNCALIBRATED = "uncalibrated"
+    CRASHED = "crashed"
 
 
 class FrameReject(StrEnum):
@@ -27,6 +28,7 @@ class FrameReject(StrEnum):
     OTHER_PERSON = "other_person"
     NOT_A_FACE = "not_a_face"
     UNREADABLE = "unreadable"
+    CRASHED = "crashed"
 
 
 TRUNCATED = "truncated"  # a note, not a reason: the video ends early, and what there is of it is used

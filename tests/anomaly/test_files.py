@@ -53,6 +53,16 @@ def test_a_loaded_reference_has_the_same_evidence(saved):
     np.testing.assert_array_equal(load_anomaly_models(saved).reference.evidence, EVIDENCE)
 
 
+def test_a_file_that_says_how_many_pairs_it_was_fitted_to_is_read_so(tmp_path, mixture):
+    model = fit_anomaly_model(mixture(100), anomaly_model_settings(), seed=0)
+    save_anomaly_models(tmp_path / "m", AnomalyModels(model, model, _reference(), (100, 250)))
+    assert load_anomaly_models(tmp_path / "m").fitted_to == (100, 250)
+
+
+def test_a_file_that_does_not_say_it_is_read_as_well(saved):
+    assert load_anomaly_models(saved).fitted_to is None
+
+
 @pytest.mark.parametrize(
     "reference",
     [

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from stages.lib.anomaly.estimators import ESTIMATORS
 from stages.lib.anomaly.evidence import make_reference, pair_density
 from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_anomaly_models
-from stages.lib.anomaly.fitting import fit_anomaly_model, fit_on_device, free_parameters
+from stages.lib.anomaly.fitting import evenly_drawn, fit_anomaly_model, fit_on_device, free_parameters
 from stages.lib.anomaly.settings import AnomalyModelSettings
 from stages.lib.errors import InputError
 from tests.helpers.params import anomaly_model_settings
@@ -161,3 +161,39 @@ def test_too_few_vectors_name_the_remedy(mixture):
         InputError, match="3 components .* only 2 vectors of 2 numbers of training reals to fit; add training videos"
     ):
         fit_anomaly_model(mixture(2), SETTINGS, seed=0)
+
+
+def _drawn_of_each(counts: list[int], most: int, seed: int = 0) -> list[int]:
+    """How many vectors of each video are drawn."""
+    drawn = evenly_drawn(np.array(counts), most, seed)
+    return [int(own.sum()) for own in np.split(drawn, np.cumsum(counts)[:-1])]
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "expected"),
+    [
+        ([3, 5, 2], 10, [3, 5, 2]),  # all there are
+        ([30, 30, 30], 12, [4, 4, 4]),
+        ([2, 30, 0, 30], 12, [2, 5, 0, 5]),  # a video that has fewer gives all of them
+    ],
+)
+def test_as_many_vectors_are_drawn_of_each_video(counts, most, expected):
+    assert _drawn_of_each(counts, most) == expected
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 31, 59])
+def test_as_many_vectors_are_drawn_as_asked_for(most):
+    found = _drawn_of_each([20, 20, 20], most)
+    assert sum(found) == most
+    assert max(found) - min(found) <= 1
+
+
+def test_which_of_a_videos_vectors_are_drawn_depends_on_the_seed_alone():
+    same, again, other = (evenly_drawn(np.array([50, 50]), 20, seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(same, again)
+    assert (same != other).any()
+
+
+def test_every_vector_of_a_video_may_be_drawn():
+    times = sum(evenly_drawn(np.array([4, 4]), 4, seed).astype(int) for seed in range(60))
+    assert times.min() > 15  # of 60, a half expected

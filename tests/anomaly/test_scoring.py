@@ -94,6 +94,12 @@ def test_a_lone_pair_has_no_interval():
     assert score_video(_evidence(1), REALS, COMBINED, 2).interval is None
 
 
+def test_without_an_interval_the_score_is_the_same():
+    scores = [score_video(_evidence(8), REALS, COMBINED, 9, with_interval=one) for one in (True, False)]
+    assert scores[0].anomaly_score == scores[1].anomaly_score
+    assert scores[1].interval is None
+
+
 def _tables(videos: str, boundary: bool) -> tuple[pa.Table, pa.Table]:
     """Pairs and embeddings of three faces for each video."""
     rng, n = np.random.default_rng(0), 3 * len(videos)
@@ -141,15 +147,16 @@ def test_evidence_does_not_depend_on_which_other_videos_there_are():
 
 
 @pytest.mark.parametrize(
-    ("n_faces", "extraction_reject", "reason"),
+    ("n_faces", "earlier_reject", "reason"),
     [
         (1, None, VideoReject.TOO_FEW_FACES),
         (0, None, VideoReject.NO_FACE),
         (0, VideoReject.UNREADABLE, VideoReject.UNREADABLE),
+        (9, VideoReject.CRASHED, VideoReject.CRASHED),
     ],
 )
-def test_a_video_without_pairs_has_a_reason_instead_of_a_score(n_faces, extraction_reject, reason):
-    score = score_video(np.empty((0, 4)), REALS, COMBINED, n_faces, extraction_reject)
+def test_a_video_without_pairs_has_a_reason_instead_of_a_score(n_faces, earlier_reject, reason):
+    score = score_video(np.empty((0, 4)), REALS, COMBINED, n_faces, earlier_reject)
     assert (score.anomaly_score, score.reject_reason, len(score.pair_scores)) == (None, reason, 0)
 
 
@@ -241,3 +248,23 @@ def test_what_has_no_score_has_a_reason_and_no_baseline(table, video_id, reason)
     assert row.reject_reason == reason
     assert row[["anomaly_score", "classifier_logit", "single_frame_score"]].isna().all()
     assert row[["pair_density", "typicality", "boundary_score"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        ([FrameReject.CRASHED], {"crashed": 9}),  # while it was cropped: one row for the video
+        ([None, None, FrameReject.NO_FACE, FrameReject.NO_FACE], {"crashed": 7, "no_face": 2}),  # while embedded
+        ([], {"crashed": 9}),
+    ],
+)
+def test_of_a_crashed_video_every_frame_is_accounted_for(reasons, expected):
+    text = {name: ["x"] for name in ("label", "method", "split", "identity", "original", "family", "group")}
+    index = pd.DataFrame({"video_id": ["a"], **text})
+    extracted = pd.DataFrame({"video_id": ["a"], "n_frames": [9], "note": [None]})
+    faces = pd.DataFrame({"video_id": ["a"] * len(reasons), "reject_reason": pd.Series(reasons, dtype=object)})
+    frames = pd.DataFrame({"video_id": [], "classifier_logit": [], "single_frame_score": []})
+    score = VideoScore(None, np.empty(0), VideoReject.CRASHED)
+    row = score_table(index, extracted, faces, frames, {"a": score}).iloc[0]
+    assert json.loads(row["frame_rejects"]) == expected
+    assert row["n_faces"] == 0

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.detection.observation import Note, NoteCode, Observation, observe
+from stages.lib.detection.observation import Note, NoteCode, Observation, looks_of, observe
 from stages.lib.fingerprint import sha256
 from stages.lib.reasons import VideoReject
+from tests.helpers.params import frame_settings
 from tests.helpers.verdicts import calibration_of
 from tests.helpers.videos import face_frames, portrait, write_video
 
@@ -44,6 +45,13 @@ def test_crops_belong_to_the_faces_used(observation):
 
 def test_the_files_digest_and_size_are_kept(observation, video):
     assert (observation.sha256, observation.n_bytes) == (sha256(video), video.stat().st_size)
+
+
+def test_frames_are_shrunk_as_the_calibration_says(video, observation):
+    small = CALIBRATION.model_copy(update={"frames": frame_settings(max_side=160)})
+    shrunk = observe(video.name, video, small)
+    assert (shrunk.extracted.width, shrunk.extracted.height) == (320, 240)  # the video's own
+    assert looks_of(shrunk)["face_px"] == pytest.approx(looks_of(observation)["face_px"] / 2, rel=0.15)
 
 
 def test_whole_frames_are_not_kept_but_one_small_view_is(observation):

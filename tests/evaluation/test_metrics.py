@@ -10,6 +10,7 @@ from stages.lib.evaluation.detectors import CLASSIFIER, DIFFFAKE, Detector
 from stages.lib.evaluation.metrics import (
     ALL,
     EvaluatedDataset,
+    Parts,
     auc,
     average_precision,
     by_method,
@@ -79,6 +80,14 @@ def test_histogram_shares_add_up_to_one_per_kind():
     assert rows.groupby("kind")["share"].sum().to_dict() == pytest.approx({REAL: 1, "swap": 1, "mouth": 1})
 
 
+def test_a_crashed_video_and_its_frames_are_counted():
+    videos = VIDEOS.assign(reject_reason=[None, None, VideoReject.CRASHED, None, None, None, None])
+    videos.loc[2, ["n_frames", "frame_rejects"]] = [5, json.dumps({FrameReject.CRASHED: 5})]
+    found = coverage(videos)
+    assert found["videos"]["dropped"] == {"crashed": 1}
+    assert found["frames"] == {"extracted": 29, "used": 23, "dropped": {"crashed": 5, "no_face": 1}}
+
+
 def test_nothing_is_lost_in_coverage():
     assert coverage(VIDEOS) == {
         "videos": {"indexed": 7, "used": 6, "dropped": {"unreadable": 1}, "noted": {"truncated": 1}},
@@ -116,12 +125,17 @@ def test_average_precision_of_one_class_is_none(real, fake):
     assert average_precision(np.array(real), np.array(fake)) is None
 
 
+def _parts(video_ids: str, scores: list[float]) -> Parts:
+    """The scores of pairs or frames of ``VIDEOS``."""
+    return Parts(np.array(["abcdefg".index(one) for one in video_ids], np.int32), np.array(scores, float))
+
+
+PAIRS = _parts("abcddeefg", [0.0, 1.0, 9.0, 1.0, 3.0, 0.5, 0.5, 2.0, -2.0])
+
+
 @pytest.fixture(scope="module")
 def measured() -> dict:
-    pairs = pd.DataFrame(
-        {"video_id": list("abcddeefg"), "anomaly_score": [0.0, 1.0, 9.0, 1.0, 3.0, 0.5, 0.5, 2.0, -2.0]}
-    )
-    return detector_metrics(VIDEOS, pairs, DIFFFAKE, seed=0)
+    return detector_metrics(VIDEOS, PAIRS, DIFFFAKE, seed=0)
 
 
 def test_detector_metrics_are_of_each_method_and_of_all(measured):
@@ -147,7 +161,7 @@ def test_detector_metrics_by_hand(measured, method, key, value):
 def test_the_equal_error_rate_of_frames_by_hand():
     """Between 3 and 4, one of four frames is wrong on either side; of the videos' means, none is."""
     videos = VIDEOS.assign(classifier_logit=[0.5, 3.0, None, 4.0, 6.5, None, None])
-    frames = pd.DataFrame({"video_id": list("aabbcddee"), "classifier_logit": [0.0, 1, 2, 4, 99, 3, 5, 6, 7]})
+    frames = _parts("aabbcddee", [0.0, 1, 2, 4, 99, 3, 5, 6, 7])
     found = detector_metrics(videos, frames, CLASSIFIER, seed=0)["swap"]
     assert found["frame_eer"] == pytest.approx(1 / 4)
     assert found["frame_auc"] == pytest.approx(15 / 16)
@@ -161,8 +175,7 @@ def test_the_interval_of_an_auc_is_over_its_people(measured):
 
 
 def test_one_person_has_no_interval():
-    pairs = pd.DataFrame({"video_id": [], "anomaly_score": []})
-    found = detector_metrics(VIDEOS.assign(person="p"), pairs, DIFFFAKE, seed=0)
+    found = detector_metrics(VIDEOS.assign(person="p"), _parts("", []), DIFFFAKE, seed=0)
     assert found["swap"]["auc_ci95"] is None
 
 
@@ -177,9 +190,11 @@ def _dataset(**scores: object) -> EvaluatedDataset:
     """A dataset whose videos have these scores, and of the others none."""
     columns = ("single_frame_score", "classifier_logit", "pair_density", "typicality", "boundary_score", "drift")
     more = {"split": "test", "identity": "", "original": ""} | dict.fromkeys(columns, np.nan) | scores
-    pairs = pd.DataFrame({"video_id": ["a"], "anomaly_score": [0.0]})
-    frames = pd.DataFrame({"video_id": ["a"], "single_frame_score": [0.0], "classifier_logit": [0.0]})
-    return EvaluatedDataset(VIDEOS.assign(**more), pairs, frames)
+
+    def of_a(detector: Detector, videos: pd.DataFrame) -> Parts:
+        return _parts("a", [0.0]) if len(videos) else _parts("", [])
+
+    return EvaluatedDataset(VIDEOS.assign(**more), of_a)
 
 
 @pytest.mark.parametrize(
@@ -203,4 +218,11 @@ def test_a_test_fake_is_of_its_originals_person():
     columns = ["video_id", "label", "split", "identity", "original"]
     rows = [("a", REAL, "test", "anna", ""), ("b", FAKE, "test", "ben", "a"), ("c", REAL, "train", "cleo", "")]
     videos = pd.DataFrame(rows, columns=columns)
-    assert EvaluatedDataset(videos, videos, videos).test["person"].tolist() == ["anna", "anna"]
+    dataset = EvaluatedDataset(videos, lambda detector, videos: _parts("", []))
+    assert dataset.test["person"].tolist() == ["anna", "anna"]
+
+
+def test_what_a_videos_row_is_called_does_not_matter(measured):
+    """A test split is a part of its table."""
+    renamed = VIDEOS.set_index(pd.Index(range(10, 17)))
+    assert detector_metrics(renamed, PAIRS, DIFFFAKE, seed=0) == measured

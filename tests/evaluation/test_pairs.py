@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.evaluation import detectors
+from stages.lib.evaluation import detectors, pairs
 from stages.lib.evaluation.detectors import Detector
 from stages.lib.evaluation.pairs import pair_metrics, pair_plot
 from stages.lib.records import FAKE, REAL
@@ -143,3 +143,15 @@ def test_a_dataset_with_pairs_has_a_row_of_panels_and_one_without_has_none(tmp_p
         for names in (["a"], ["a", "b"], [])
     )
     assert two[0] == 2 * one[0] > 4 * without[0]
+
+
+def test_of_very_many_pairs_some_are_drawn_and_all_are_counted(tmp_path, monkeypatch):
+    """A line for each would take gigabytes."""
+    drawn = []
+    monkeypatch.setattr(pairs, "save_png", lambda figure, path, dpi: drawn.append(figure))
+    original, fake = VIDEOS[VIDEOS["video_id"] == "a"], VIDEOS[VIDEOS["video_id"] == "a1"]
+    many = pd.concat([original, fake.loc[fake.index.repeat(5000)]], ignore_index=True)
+    pair_plot(tmp_path / "pairs.png", {"d": many.assign(single_frame_score=np.nan)})
+    axis = drawn[0].axes[0]
+    assert 1000 < len(axis.lines) < 2500
+    assert "fake above its original: 5000 of 5000" in [text.get_text() for text in axis.get_legend().texts]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.frames.extraction import extract_frames, list_pictures
+from stages.lib.frames.extraction import extract_frames, list_pictures, shrunk
 from stages.lib.frames.pictures import equally_spaced
 from stages.lib.frames.storage import decompress_frame, read_frames, write_frames
 from stages.lib.reasons import TRUNCATED, VideoReject
@@ -38,6 +38,41 @@ def test_takes_the_right_frames_in_order_with_their_times(tmp_path):
     assert (video.n_decoded, video.n_declared, video.width, video.height) == (100, 100, 96, 64)
     assert video.note is None
     assert video.reject_reason is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "max_side", "expected"),
+    [
+        ((64, 96), 48, (32, 48)),
+        ((96, 64), 48, (48, 32)),
+        ((64, 96), 96, (64, 96)),
+        ((64, 96), 0, (64, 96)),
+        ((65, 97), 50, (34, 50)),
+        ((1, 400), 40, (1, 40)),
+    ],
+)
+def test_a_frame_is_shrunk_to_its_longer_side(shape, max_side, expected):
+    assert shrunk(np.zeros((*shape, 3), np.uint8), max_side).shape[:2] == expected
+
+
+def test_a_pixel_of_a_shrunk_frame_is_the_mean_of_those_it_covers():
+    frame = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+    expected = frame.reshape(4, 2, 6, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(shrunk(frame, 6), expected, atol=0.51)
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_kept_frames_are_shrunk_and_the_videos_size_stays_known(tmp_path, as_folder):
+    path = tmp_path / "v"
+    if as_folder:
+        path.mkdir()
+        for n, frame in enumerate(counting_frames(8)):
+            cv2.imwrite(str(path / f"{n}.png"), frame)
+    else:
+        path = write_video(tmp_path / "v.mp4", counting_frames(8))
+    video = extract_frames(path, 4, max_side=48)
+    assert {(row["width"], row["height"]) for row in video.frames} == {(48, 32)}
+    assert (video.width, video.height) == (96, 64)
 
 
 def test_agrees_with_a_plain_read_through(tmp_path):

@@ -19,8 +19,9 @@ def test_the_codes_that_tables_and_metrics_hold_stay():
         "no_face",
         "too_few_faces",
         "uncalibrated",
+        "crashed",
     ]
-    assert [str(code) for code in FrameReject] == ["no_face", "other_person", "not_a_face", "unreadable"]
+    assert [str(code) for code in FrameReject] == ["no_face", "other_person", "not_a_face", "unreadable", "crashed"]
 
 
 @pytest.mark.parametrize("code", VideoReject)

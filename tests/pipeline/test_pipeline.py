@@ -50,6 +50,7 @@ def test_detail_says_what_the_figures_rest_on_and_how_they_came_about(ran):
     protocol, demo = detail["protocol"], detail["datasets"]["demo"]
     assert (protocol["frames_per_video"], protocol["pairs_per_video"], protocol["landmarks"]) == (8, 6, "mesh")
     assert "torch" in protocol["packages"] and "mean" in protocol["aggregation"] and protocol["split"] == "test"
+    assert protocol["fitted_to"] == {"pairs": 14, "of": 14}  # neighbours of 8 faces of two reals
     auc, baselines = read_json(ran / "metrics/auc.json"), read_json(ran / "metrics/baselines.json")
     for method, values in demo["difffake"].items():
         assert values["auc"] == auc["demo"][method] and 0 <= values["eer"] <= 1 and 0 <= values["pair_auc"] <= 1
@@ -332,7 +333,7 @@ def test_one_class_gives_null(ran, tmp_path):
             table.filter([row["label"] == "real" for row in table.to_pylist()]), tmp_path / f"scores/{name}.parquet"
         )
     parts = {"pair_scores": ran / "data/pair_scores", "frame_scores": ran / "data/frame_scores"}
-    parts["calibration"] = ran / "models/calibration.json"
+    parts |= {"model": ran / "models/anomaly_model.skops", "calibration": ran / "models/calibration.json"}
     assert run_stage(ran, "evaluate", scores=tmp_path / "scores", metrics=tmp_path / "metrics", **parts).returncode == 0
     assert read_json(tmp_path / "metrics/auc.json") == {"demo": {"all": None}, "messy": {"all": None}}
 

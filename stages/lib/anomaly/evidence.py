@@ -7,6 +7,7 @@ anomalous. A video's evidence is the mean over its pairs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,10 @@ class Reference:
         left_out = self.left_out + len(self.video_ids) - len(kept)
         return Reference(tuple(self.video_ids[at] for at in kept), self.evidence[kept], left_out)
 
+    @cached_property
+    def _sorted(self) -> np.ndarray:
+        return np.sort(self.evidence, axis=0)
+
     def deviations(self, evidence: np.ndarray) -> np.ndarray:
         """Evidence (…, 4) in deviations from the mean of the reference, less for a reference of few, (…, 4).
 
@@ -111,7 +116,10 @@ class Reference:
         varies = np.ptp(self.evidence, axis=0) != 0 if n else np.ones(len(EVIDENCE), bool)
         tails = []
         for sign in (1, -1):
-            beyond = (sign * self.evidence >= sign * evidence[..., None, :]).sum(axis=-2)
+            beyond = np.empty(evidence.shape, np.int64)
+            for kind, own in enumerate(self._sorted.T):  # of NaN all ranks are alike: the tail is NaN
+                rank = own.searchsorted(evidence[..., kind], "left" if sign > 0 else "right")
+                beyond[..., kind] = n - rank if sign > 0 else rank
             smoothed = np.maximum(t.sf(sign * deviations, max(n - 1, 1)), _LEAST_TAIL)
             tails.append((np.where(varies, beyond, n / 2) + smoothed) / (all_of_them + 1))
         return tails[0], tails[1]

@@ -15,7 +15,8 @@ from stages.lib.anomaly.evidence import Reference
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
-_PAIRS, _FRAMES, _REFERENCE = "differential", "single_frame", "reference"  # what the file holds
+# What the file holds.
+_PAIRS, _FRAMES, _REFERENCE, _FITTED_TO = "differential", "single_frame", "reference", "fitted_to"
 # What a saved model may hold beside scikit-learn's types.
 _OWN_TYPES = [f"{Autoencoder.__module__}.{Autoencoder.__qualname__}"]
 
@@ -63,16 +64,22 @@ def _reproducible(archive: bytes) -> bytes:
 class AnomalyModels:
     """What is fitted to real videos: the model of ``pairs``, the paper's baseline of single ``frames``, and the
     ``reference`` that a video's evidence is held against.
+
+    ``fitted_to``: how many pairs the model was fitted to, and how many training reals have; None in a file that doesn't
+    say.
     """
 
     pairs: Pipeline
     frames: Pipeline
     reference: Reference
+    fitted_to: tuple[int, int] | None = None
 
 
 def save_anomaly_models(path: Path, models: AnomalyModels) -> None:
     """Write the models (skops: loading runs no code), atomically; equal models give equal bytes."""
     content = {_PAIRS: models.pairs, _FRAMES: models.frames, _REFERENCE: models.reference.to_dict()}
+    if models.fitted_to:
+        content[_FITTED_TO] = list(models.fitted_to)
     with atomic_path(path) as temporary:
         temporary.write_bytes(_reproducible(_skops_io().dumps(content)))
 
@@ -95,7 +102,9 @@ def load_anomaly_models(path: Path) -> AnomalyModels:
         pairs, frames = content[_PAIRS], content[_FRAMES]
         if not all(type(model) is Pipeline for model in (pairs, frames)):
             raise TypeError(f"expected the pipelines {_PAIRS} and {_FRAMES}")
-        return AnomalyModels(pairs, frames, Reference.from_dict(content[_REFERENCE]))
+        n_fitted, n_pairs = content.get(_FITTED_TO, (None, None))
+        fitted_to = None if n_fitted is None else (int(n_fitted), int(n_pairs))
+        return AnomalyModels(pairs, frames, Reference.from_dict(content[_REFERENCE]), fitted_to)
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in many ways

@@ -1,5 +1,6 @@
 """Fitting the anomaly model to the (fused) embeddings of real faces (section 3.2)."""
 
+import bisect
 import itertools
 import warnings
 from typing import Any
@@ -70,6 +71,22 @@ def fit_on_device(model: Pipeline, vectors: np.ndarray, device: str) -> None:
 
     for step in model.named_steps.values():
         vars(step).update({name: to_numpy(value) for name, value in vars(step).items()})
+
+
+def evenly_drawn(counts: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Which vectors of many videos a model is fitted to: ``most`` of them, or all where there are no more.
+
+    ``counts``: int64 (n,), how many each video has; they follow each other. Of each video as many are drawn, give or
+    take one, or all where it has fewer. Returns bool (``counts.sum()``,).
+    """
+    if counts.sum() <= most:
+        return np.ones(counts.sum(), bool)
+    rng = np.random.default_rng(seed)
+    each = bisect.bisect_right(range(most + 1), most, key=lambda n: np.minimum(counts, n).sum()) - 1
+    shares = np.minimum(counts, each)
+    shares[rng.choice(np.flatnonzero(counts > each), most - shares.sum(), replace=False)] += 1
+    drawn = [rng.permutation(count) < share for count, share in zip(counts.tolist(), shares.tolist(), strict=True)]
+    return np.concatenate(drawn)
 
 
 def _device_to_fit_on(settings: AnomalyModelSettings) -> str:

@@ -5,12 +5,14 @@ This is the one road from faces to a score: ``score_videos`` and ``detect`` both
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
 from stages.lib.anomaly.evidence import (
@@ -23,8 +25,8 @@ from stages.lib.anomaly.evidence import (
     typicality,
 )
 from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
-from stages.lib.reasons import VideoReject
-from stages.lib.tables import vectors
+from stages.lib.reasons import FrameReject, VideoReject
+from stages.lib.tables import embeddings_in, pairs_in, read_together, vectors
 
 _RESAMPLES = 1000
 
@@ -36,7 +38,7 @@ class VideoScore:
     ``pair_scores``: float64 (n,), of each pair as if it were the whole video; NaN where the video has pairs and no
     score. ``evidence``: float64 (n, 4), by pair (:mod:`stages.lib.anomaly.evidence`); the score is that of its mean.
     ``typicality``: of the density, None where there are no pairs or too few real videos to tell. ``interval``: 95 %
-    bootstrap interval of the score over the pairs, None for a lone one.
+    bootstrap interval of the score over the pairs, None for a lone one, and where none is asked for.
     """
 
     anomaly_score: float | None
@@ -52,23 +54,24 @@ def score_video(
     reference: Reference,
     settings: ScoringSettings,
     n_faces: int,
-    extraction_reject: VideoReject | None = None,
+    earlier_reject: VideoReject | None = None,
+    with_interval: bool = True,
 ) -> VideoScore:
     """Score a video by the evidence of its pairs, float64 (n, 4), beside that of real videos.
 
-    ``reference``: without the video itself. A video without pairs has no score: for the reason that extraction gave,
-    because it has no face, or because its faces are too few, or none lie apart in time; and where the score needs real
-    videos and there are too few of them.
+    ``reference``: without the video itself. A video without pairs has no score: for the reason that an earlier stage
+    gave, because it has no face, or because its faces are too few, or none lie apart in time; and where the score needs
+    real videos and there are too few of them. Of a score the interval, 1,000 resamples, takes most of the time.
     """
     if not len(evidence):
         too_few = VideoReject.TOO_FEW_FACES if n_faces else VideoReject.NO_FACE
-        return VideoScore(None, np.empty(0), extraction_reject or too_few)
+        return VideoScore(None, np.empty(0), earlier_reject or too_few)
     mean = evidence.mean(axis=0)
     score, typical = float(combined_score(mean, reference, settings)), float(typicality(mean, reference))
     of_pairs = combined_score(evidence, reference, settings)
     if np.isnan(score):
         return VideoScore(None, of_pairs, VideoReject.UNCALIBRATED, evidence)
-    interval = _interval(evidence, reference, settings, score) if len(evidence) > 1 else None
+    interval = _interval(evidence, reference, settings, score) if with_interval and len(evidence) > 1 else None
     return VideoScore(score, of_pairs, None, evidence, None if np.isnan(typical) else typical, interval)
 
 
@@ -85,7 +88,7 @@ def _interval(
 def evidence_by_video(model: Pipeline, pairs: pa.Table, embeddings: pa.Table) -> dict[str, np.ndarray]:
     """{video_id: the evidence of its pairs, float64 (n, 4)} of every video with pairs.
 
-    ``pairs`` and ``embeddings``: tables of one dataset, each sorted by video; ``model``: of pairs.
+    ``pairs`` and ``embeddings``: rows of the same videos, each sorted by video; ``model``: of pairs.
     """
     fused, logit = vectors(pairs, "fused"), embeddings["fake_logit"].to_numpy()
     boundary = boundary_logit(vectors(embeddings, "boundary")) if "boundary" in embeddings.column_names else None
@@ -99,6 +102,27 @@ def evidence_by_video(model: Pipeline, pairs: pa.Table, embeddings: pa.Table) ->
         density = pair_density(model, fused[rows])
         found[video_id] = pair_evidence(density, logit[own], of_faces, drift(appearance[own], times[own]), faces[rows])
     return found
+
+
+def mean_evidence(
+    model: Pipeline,
+    pairs: Path,
+    embeddings: Path,
+    pairs_per_video: int,
+    select: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+) -> dict[str, np.ndarray]:
+    """{video_id: the mean of :func:`evidence_by_video` over the pairs that score it, float64 (4,)} of one dataset.
+
+    ``pairs``, ``embeddings``: the tables' files, which are read as streams; ``select``: takes the rows of the videos
+    that are asked for from either.
+    """
+    means: dict[str, np.ndarray] = {}
+    tables = [(embeddings, embeddings_in(embeddings), None), (pairs, pairs_in(pairs), None)]
+    for of_faces, of_pairs in read_together(tables):
+        scored = of_pairs.filter(pc.less(of_pairs["pair"], pairs_per_video))
+        evidence = evidence_by_video(model, select(scored), select(of_faces))
+        means |= {video_id: own.mean(axis=0) for video_id, own in evidence.items()}
+    return means
 
 
 def rows_by_video(video_ids: np.ndarray) -> Iterator[tuple[str, slice]]:
@@ -116,10 +140,10 @@ def score_table(
     frame_scores: pd.DataFrame,
     scores: Mapping[str, VideoScore],
 ) -> pd.DataFrame:
-    """Join everything known of each indexed video into one row of the ``SCORES`` table.
+    """Join everything known of some indexed videos into one row of the ``SCORES`` table each.
 
-    ``extracted``: the ``EXTRACTED_VIDEOS`` table; ``faces``: video_id and reject_reason of each frame;
-    ``frame_scores``: the ``FRAME_SCORES`` table; ``scores``: {video_id: :func:`score_video`} of every video. Baselines
+    ``extracted``: their rows of ``EXTRACTED_VIDEOS``; ``faces``: video_id and reject_reason of each frame;
+    ``frame_scores``: those of ``FRAME_SCORES``; ``scores``: {video_id: :func:`score_video`} of every video. Baselines
     are means over a video's faces.
     """
     by_frame = frame_scores.groupby("video_id").agg(
@@ -128,7 +152,7 @@ def score_table(
         n_faces=("classifier_logit", "size"),
     )
     rejects = {
-        video_id: reasons.value_counts().sort_index().to_dict()
+        str(video_id): {str(reason): int(n) for reason, n in reasons.value_counts().items()}
         for video_id, reasons in faces.dropna(subset=["reject_reason"]).groupby("video_id")["reject_reason"]
     }
     videos = index.merge(extracted[["video_id", "n_frames", "note"]], on="video_id", validate="one_to_one")
@@ -142,7 +166,19 @@ def score_table(
         of_pairs = [score.evidence[:, EVIDENCE.index(name)] for score in own]
         videos[column] = [values.mean() if len(values) else np.nan for values in of_pairs]
     videos["reject_reason"] = pd.array([score.reject_reason for score in own], dtype=object)
-    videos["frame_rejects"] = [json.dumps(rejects.get(video_id, {})) for video_id in videos["video_id"]]
+    videos["frame_rejects"] = [
+        json.dumps(_frame_rejects(rejects.get(video_id, {}), score, n_frames), sort_keys=True)
+        for video_id, score, n_frames in zip(videos["video_id"], own, videos["n_frames"], strict=True)
+    ]
     # Baselines are compared with the anomaly score on the same videos.
     videos.loc[videos["n_pairs"] == 0, ["single_frame_score", "classifier_logit"]] = None
     return videos
+
+
+def _frame_rejects(counts: dict[str, int], score: VideoScore, n_frames: int) -> dict[str, int]:
+    """How many of a video's frames were dropped for each reason; of one that crashed, all that no other reason has."""
+    if score.reject_reason != VideoReject.CRASHED:
+        return counts
+    others = {reason: n for reason, n in counts.items() if reason != FrameReject.CRASHED}
+    left = n_frames - sum(others.values())
+    return others | {str(FrameReject.CRASHED): left} if left else others

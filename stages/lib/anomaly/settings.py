@@ -16,6 +16,10 @@ def _without_repetition(value: list[str]) -> list[str]:
 
 class AnomalyModelSettings(Settings):
     kind: Annotated[str, name_in(ESTIMATORS)] = Field(description="what is fitted to the vectors of real pairs")
+    max_vectors: Count = Field(
+        description="at most so many vectors are fitted, which bounds memory: where training reals have more pairs, as "
+        "many of each video, drawn at random"
+    )
     normalization: Literal["none", "l2", "standardize"] = Field(
         description="of the fused vector: `standardize`, `l2` (throws its magnitude away), `none`"
     )

@@ -21,8 +21,8 @@ Ranges = dict[Measure, list[float]]  # {measure: [least, greatest]}
 
 
 def looks(widths: np.ndarray, appearance: np.ndarray) -> Looks:
-    """Medians over a video's n faces, by ``MEASURES``: the width of a face in the video (px), how light it is (CIELAB's
-    lightness, 0 to 255), and the magnitude of its finest detail (levels of lightness).
+    """Medians over a video's n faces, by ``MEASURES``: the width of a face in the kept frames (px), how light it is
+    (CIELAB's lightness, 0 to 255), and the magnitude of its finest detail (levels of lightness).
 
     ``widths``: (n,), NaN where not known; ``appearance``: (n, 54), of :mod:`stages.lib.faces.appearance`.
     """

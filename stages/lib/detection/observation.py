@@ -92,7 +92,8 @@ def observe(
     ``name``: what it is called in results. A video that is declared to last longer than ``max_seconds`` isn't decoded.
     ``on_progress``: see :func:`stages.lib.frames.extraction.extract_frames`.
     """
-    video = extract_frames(path, calibration.frames.per_video, max_seconds, on_progress)
+    frames = calibration.frames
+    video = extract_frames(path, frames.per_video, max_seconds, on_progress, frames.max_side)
     rows, video.frames = video.frames, []
     if path.is_file() and video.n_decoded == 1 and video.n_declared <= 1:
         video.reject_reason, rows = VideoReject.SINGLE_IMAGE, []

@@ -90,17 +90,26 @@ def recalibrate(
         for model, judged in _cross_fitted(videos, models.pairs, calibration):
             for at in judged:
                 by_video[at] = videos[at].faces.evidence(pairs[at], model, calibration.fusion)
+        vectors = [_vectors(video, calibration) for video in videos]
+        n_pairs = sum(map(len, vectors))
         models = replace(
             models,
-            pairs=_fit(models.pairs, [_vectors(video, calibration) for video in videos]),
+            pairs=_fit(models.pairs, vectors),
             frames=_fit(models.frames, [video.faces.features.embedding for video in videos]),
+            fitted_to=(n_pairs, n_pairs),
         )
     # Numbered, not named: a model's file goes from hand to hand, and names of videos may be people's.
     names = [f"{at:05}" for at in range(len(videos))]
     reference = make_reference({name: own.mean(axis=0) for name, own in zip(names, by_video, strict=True)})
     of_person = {person: [names[at] for at in rows] for person, rows in _rows_of_people(videos).items()}
     scores = [
-        score_video(own, reference.without(*of_person[video.person]), calibration.scoring, len(video.faces.times))
+        score_video(
+            own,
+            reference.without(*of_person[video.person]),
+            calibration.scoring,
+            len(video.faces.times),
+            with_interval=False,
+        )
         for own, video in zip(by_video, videos, strict=True)
     ]
     known = sum(score.anomaly_score is not None for score in scores)

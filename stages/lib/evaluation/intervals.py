@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 N_RESAMPLES = 1000
-_BATCH = 100  # resamples at a time: what they take in memory is this times the number of clips
+_AT_ONCE = 10**6  # clips, counted in each resample: what is in memory, however many clips there are
 
 
 def auc_interval(reals: pd.DataFrame, fakes: pd.DataFrame, score: str, seed: int) -> list[float] | None:
@@ -40,8 +40,8 @@ def mean_interval(values: np.ndarray, people: pd.Series, seed: int) -> list[floa
     """Interval of the mean of ``values`` (n,), one for each clip of ``people``; None for fewer than two people."""
     if people.nunique() < 2:
         return None
-    weights = np.concatenate(list(_weights(people, seed)))
-    return interval(weights @ values / weights.sum(axis=1), float(values.mean()))
+    drawn = [weights @ values / weights.sum(axis=1) for weights in _weights(people, seed)]
+    return interval(np.concatenate(drawn), float(values.mean()))
 
 
 def balanced_mean_interval(reals: pd.DataFrame, fakes: pd.DataFrame, column: str, seed: int) -> list[float] | None:
@@ -50,12 +50,13 @@ def balanced_mean_interval(reals: pd.DataFrame, fakes: pd.DataFrame, column: str
     """
     if not _enough(reals, fakes):
         return None
-    weights = np.concatenate(list(_weights(pd.concat([reals["person"], fakes["person"]]), seed)))
-    both = (reals[column].to_numpy(), weights[:, : len(reals)]), (fakes[column].to_numpy(), weights[:, len(reals) :])
-    with np.errstate(invalid="ignore"):  # a resample without reals, or fakes
-        drawn = sum((own @ values / own.sum(axis=1) for values, own in both), np.zeros(N_RESAMPLES)) / 2
+    real, fake, drawn = reals[column].to_numpy(), fakes[column].to_numpy(), []
+    for weights in _weights(pd.concat([reals["person"], fakes["person"]]), seed):
+        of_real, of_fake = weights[:, : len(real)], weights[:, len(real) :]
+        with np.errstate(invalid="ignore"):  # a resample without reals, or fakes
+            drawn.append((of_real @ real / of_real.sum(axis=1) + of_fake @ fake / of_fake.sum(axis=1)) / 2)
     estimate = float(reals[column].mean() + fakes[column].mean()) / 2
-    return interval(drawn, estimate, most=np.inf)
+    return interval(np.concatenate(drawn), estimate, most=np.inf)
 
 
 def interval(drawn: np.ndarray, estimate: float, least: float = 0.0, most: float = 1.0) -> list[float]:
@@ -104,6 +105,7 @@ def _enough(reals: pd.DataFrame, fakes: pd.DataFrame) -> bool:
 def _weights(people: pd.Series, seed: int) -> Iterator[np.ndarray]:
     """How often each clip counts in each resample: batches (b, n) of N_RESAMPLES rows in all."""
     who, names = pd.factorize(people, sort=True)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), N_RESAMPLES)
-    for start in range(0, N_RESAMPLES, _BATCH):
-        yield drawn[start : start + _BATCH, who]
+    rng, each = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
+    size = min(max(_AT_ONCE // len(who), 1), N_RESAMPLES)
+    for start in range(0, N_RESAMPLES, size):
+        yield rng.multinomial(len(names), each, min(size, N_RESAMPLES - start))[:, who]

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,15 +50,23 @@ def _labelled(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Scores of the pairs or frames of videos: float64 (n,), and which ``row`` of the videos each is of, int32 (n,)."""
+
+    row: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
 class EvaluatedDataset:
     """A dataset's videos with their scores, and what they are scored by.
 
-    ``videos``: the ``SCORES`` table, of all splits; ``pair_scores`` and ``frame_scores``: the tables of those names.
+    ``videos``: the ``SCORES`` table, of all splits; ``parts``: gives the scores of the pairs or frames that a detector
+    scores some of them by. Those of one detector are in memory at a time.
     """
 
     videos: pd.DataFrame
-    pair_scores: pd.DataFrame
-    frame_scores: pd.DataFrame
+    parts: Callable[[Detector, pd.DataFrame], Parts]
 
     @cached_property
     def test(self) -> pd.DataFrame:
@@ -66,15 +75,18 @@ class EvaluatedDataset:
 
     def metrics(self, seed: int) -> dict[str, dict[str, Any]]:
         """{detector: :func:`detector_metrics`} of :func:`detectors_of` the test split."""
-        parts, videos = {"pair": self.pair_scores, "frame": self.frame_scores}, self.test
-        return {one.key: detector_metrics(videos, parts.get(one.part), one, seed) for one in detectors_of(videos)}
+        videos = self.test
+        return {
+            one.key: detector_metrics(videos, self.parts(one, videos) if one.part else None, one, seed)
+            for one in detectors_of(videos)
+        }
 
 
-def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame | None, detector: Detector, seed: int) -> dict[str, Any]:
+def detector_metrics(videos: pd.DataFrame, parts: Parts | None, detector: Detector, seed: int) -> dict[str, Any]:
     """Everything about one detector on one dataset's test videos, per method and over ``all``.
 
-    ``videos``: ``SCORES`` with the ``person`` of each; ``parts``: its scores of pairs or frames, with video_id, None
-    where it has none. Video AUC with its interval over people, equal error rate, average precision, AUC and equal error
+    ``videos``: ``SCORES`` with the ``person`` of each; ``parts``: its scores of their pairs or frames, None where it
+    has none. Video AUC with its interval over people, equal error rate, average precision, AUC and equal error
     rate of single pairs or frames, and how many reals and fakes all that rests on.
     """
     found = {
@@ -86,12 +98,19 @@ def detector_metrics(videos: pd.DataFrame, parts: pd.DataFrame | None, detector:
         found[method]["eer"] = equal_error_rate(real, fake)
         found[method]["average_precision"] = average_precision(real, fake)
     if parts is not None:
-        scored = videos.dropna(subset=[detector.score])[["video_id", "label", "method"]]
-        of_parts = scored.merge(parts[["video_id", detector.part_score]], on="video_id")
-        for method, (real, fake) in by_method(of_parts, detector.part_score).items():
+        for method, (reals, fakes) in by_group(videos.reset_index(drop=True), detector.score, "method").items():
+            real, fake = (parts.score[_among(parts.row, own.index, len(videos))] for own in (reals, fakes))
             found[method][f"{detector.part}_auc"] = auc(real, fake)
             found[method][f"{detector.part}_eer"] = equal_error_rate(real, fake)
     return found
+
+
+def _among(rows: np.ndarray, wanted: pd.Index, n: int) -> np.ndarray:
+    """Which of some rows, each of n, are wanted ones."""
+    is_wanted = np.zeros(n, bool)
+    is_wanted[wanted] = True
+    result: np.ndarray = is_wanted[rows]
+    return result
 
 
 def group_metrics(reals: pd.DataFrame, fakes: pd.DataFrame, score: str, seed: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class ExtractedVideo:
 
 
 def _decode(
-    path: Path, wanted: np.ndarray, on_progress: Callable[[int], None] | None
+    path: Path, wanted: np.ndarray, max_side: int, on_progress: Callable[[int], None] | None
 ) -> tuple[int, list[StoredFrame], tuple[int, int]]:
     """One pass in order; only wanted frames are converted and kept. Returns (n_decoded, rows, (width, height))."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
@@ -43,13 +43,22 @@ def _decode(
                 decoded, frame = capture.retrieve()
                 if decoded:
                     size = (frame.shape[1], frame.shape[0])
-                    rows.append(stored_frame(n_decoded, time_s, frame))
+                    rows.append(stored_frame(n_decoded, time_s, shrunk(frame, max_side)))
             n_decoded += 1
             if on_progress and n_decoded % _PROGRESS_EVERY == 0:
                 on_progress(n_decoded)
     finally:
         capture.release()
     return n_decoded, rows, size
+
+
+def shrunk(frame: np.ndarray, max_side: int) -> np.ndarray:
+    """A frame, uint8 (h, w, 3), of ``max_side`` px on its longer side; as it is where it is no larger, or that is 0."""
+    longer = max(frame.shape[:2])
+    if not max_side or longer <= max_side:
+        return frame
+    height, width = (max(round(side * max_side / longer), 1) for side in frame.shape[:2])
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _declared(path: Path) -> tuple[int, float] | None:
@@ -80,7 +89,7 @@ def list_pictures(folder: Path) -> ExtractedVideo:
     return ExtractedVideo(n, n, reject_reason=None if n else VideoReject.NO_FRAMES)
 
 
-def _read_pictures(folder: Path, n_frames: int) -> ExtractedVideo:
+def _read_pictures(folder: Path, n_frames: int, max_side: int) -> ExtractedVideo:
     """Equally spaced pictures of a folder of frames, numbered and timed as in :mod:`stages.lib.frames.pictures`."""
     video = list_pictures(folder)
     for picture in equally_spaced_pictures(folder, n_frames):
@@ -88,15 +97,19 @@ def _read_pictures(folder: Path, n_frames: int) -> ExtractedVideo:
         if frame is None:
             return ExtractedVideo(video.n_decoded, video.n_declared, reject_reason=VideoReject.UNREADABLE)
         video.height, video.width = frame.shape[:2]
-        video.frames.append(stored_frame(picture.frame_index, picture.time_s, frame))
+        video.frames.append(stored_frame(picture.frame_index, picture.time_s, shrunk(frame, max_side)))
     return video
 
 
 def extract_frames(
-    path: Path, n_frames: int, max_seconds: float = math.inf, on_progress: Callable[[int, int], None] | None = None
+    path: Path,
+    n_frames: int,
+    max_seconds: float = math.inf,
+    on_progress: Callable[[int, int], None] | None = None,
+    max_side: int = 0,
 ) -> ExtractedVideo:
-    """``n_frames`` equally spaced frames of a video or of a folder of frames, at native resolution, decoded once and in
-    order.
+    """``n_frames`` equally spaced frames of a video or of a folder of frames, decoded once and in order, :func:`shrunk`
+    to ``max_side``; ``width`` and ``height`` are those of the video.
 
     The container's frame count says which frames to take; where it turns out wrong (a cut-off file, a container without
     a count) a second pass takes them by the true count. What cannot be used has a ``reject_reason``: ``missing_file``,
@@ -105,7 +118,7 @@ def extract_frames(
     ``truncated``. ``on_progress`` is called with (frames decoded, frames declared) now and then.
     """
     if path.is_dir():
-        return _read_pictures(path, n_frames)
+        return _read_pictures(path, n_frames, max_side)
     if not path.is_file():
         return ExtractedVideo(reject_reason=VideoReject.MISSING_FILE)
     if path.stat().st_size == 0:
@@ -117,9 +130,9 @@ def extract_frames(
     if seconds > max_seconds:
         return ExtractedVideo(n_declared=declared, reject_reason=VideoReject.TOO_LONG)
     tell = (lambda n: on_progress(n, declared)) if on_progress else None
-    n_decoded, rows, size = _decode(path, equally_spaced(declared, n_frames), tell)
+    n_decoded, rows, size = _decode(path, equally_spaced(declared, n_frames), max_side, tell)
     if n_decoded != declared:
-        _, rows, size = _decode(path, equally_spaced(n_decoded, n_frames), tell)
+        _, rows, size = _decode(path, equally_spaced(n_decoded, n_frames), max_side, tell)
     video = ExtractedVideo(n_decoded, declared, *size, frames=rows)
     if not rows:
         video.reject_reason = VideoReject.NO_FRAMES
