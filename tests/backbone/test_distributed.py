@@ -93,6 +93,15 @@ def test_one_process_is_this_one_and_needs_no_fabric(monkeypatch, wanted):
     assert seen == [ALONE]
 
 
+def test_a_job_of_several_tasks_alone_asks_for_none(monkeypatch):
+    monkeypatch.delenv("DIFFFAKE_DEVICES", raising=False)
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    seen = []
+    launch(seen.append)
+    assert seen == [ALONE]
+
+
 @pytest.mark.parametrize("wanted", ["0", "two", "-1"])
 def test_what_is_no_count_is_an_error(monkeypatch, wanted):
     monkeypatch.setenv("DIFFFAKE_DEVICES", wanted)

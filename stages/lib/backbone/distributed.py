@@ -89,7 +89,7 @@ def launch(train: Callable[[Processes], None]) -> None:
     for a process that is killed, which ends all.
     """
     devices = _devices_wanted()
-    if devices == 1 and not _started_by_launcher():
+    if devices is None or (devices == 1 and not _started_by_launcher()):
         return train(ALONE)
     fabric, errors = _fabric(devices), multiprocessing.get_context("spawn").SimpleQueue()
     try:
@@ -126,9 +126,11 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _devices_wanted() -> int:
-    """``DIFFFAKE_DEVICES``; torchrun's processes on this machine; or 1."""
-    text = os.environ.get("DIFFFAKE_DEVICES") or os.environ.get("LOCAL_WORLD_SIZE") or "1"
+def _devices_wanted() -> int | None:
+    """``DIFFFAKE_DEVICES``, or what torchrun says; None where nobody does."""
+    text = os.environ.get("DIFFFAKE_DEVICES") or os.environ.get("LOCAL_WORLD_SIZE")
+    if not text:
+        return None
     if not text.isdigit() or int(text) < 1:
         raise InputError(
             f"DIFFFAKE_DEVICES is '{text}', expected a whole number of at least 1; unset it to train on one device"
@@ -137,8 +139,9 @@ def _devices_wanted() -> int:
 
 
 def _started_by_launcher() -> bool:
-    """Whether torchrun, or Slurm's srun, has started this process as one of several."""
-    return torch.distributed.is_torchelastic_launched() or int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    """Whether torchrun, or Slurm's srun, has started this process as one of several: not a job's script itself."""
+    in_step = "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    return in_step or torch.distributed.is_torchelastic_launched()
 
 
 def _fabric(devices: int) -> "Fabric":
