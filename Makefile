@@ -18,6 +18,7 @@ repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yam
 test: .venv/.installed-dev  ## lint, check types and run the tests
 	ruff check .
 	mypy
+	hadolint Containerfile
 	python -m pytest
 
 # VIDEO: a file or a folder; ARGS="--report report.html --json result.json". Your own models judge, else the released ones.
