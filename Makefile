@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Containers often have Python keep no bytecode. Then each stage and each worker compiles PyTorch anew: 15 s.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: repro test detect calibrate app bench preset tables release docs help
 repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yaml (as shipped: the demo)
@@ -16,6 +18,7 @@ repro: .venv/.installed  ## run the whole pipeline on the datasets of params.yam
 test: .venv/.installed-dev  ## lint, check types and run the tests
 	ruff check .
 	mypy
+	hadolint Containerfile
 	python -m pytest
 
 # VIDEO: a file or a folder; ARGS="--report report.html --json result.json". Your own models judge, else the released ones.
@@ -67,7 +70,7 @@ help:  ## list the targets
 	python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements-app.txt .venv/.installed
+.venv/.installed-dev: requirements-dev.txt requirements-app.txt requirements-cluster.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

@@ -152,7 +152,8 @@ def bench_faces(frames: list[np.ndarray], models: list[str]) -> None:
 
 def bench_embedding(faces: np.ndarray) -> None:
     """Milliseconds a face of the default network, of the same without a boundary map, and of the default before it."""
-    from stages.lib.backbone.network import build_backbone, embed
+    from stages.lib.backbone.embedding import embed
+    from stages.lib.backbone.network import build_backbone
     from stages.lib.backbone.settings import BackboneSettings
 
     def of(name: str, size: int, boundary: bool) -> float:

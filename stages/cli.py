@@ -68,11 +68,16 @@ def check_targets(targets: Mapping[str, Path | None], videos: Iterable[Path] = (
             raise InputError(f"--{other} and --{argument} both name {target}; name two files")
 
 
+def warn_in_a_line() -> None:
+    """Have a warning be one line, without the code that gave it."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a stage; bad input ends it with one clear message and exit code 1, a bug with its traceback. Warnings are a
     line each.
     """
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warn_in_a_line()
     try:
         main()
     except InputError as error:

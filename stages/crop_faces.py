@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from stages.cli import parse_paths, run
+from stages.lib.cluster import Shared
 from stages.lib.faces.landmarks import make_landmarker
 from stages.lib.faces.settings import FaceSettings
 from stages.lib.faces.video_faces import Face, crop_video, face_rows, given_face, stack_crops
@@ -19,9 +20,9 @@ from stages.lib.fingerprint import fingerprint
 from stages.lib.frames.pictures import equally_spaced_pictures
 from stages.lib.frames.storage import read_frames
 from stages.lib.ledger import recipe, update_folder
+from stages.lib.mapping import map_videos
 from stages.lib.reasons import FrameReject
 from stages.lib.records import Frame, Video
-from stages.lib.runtime import map_videos
 from stages.lib.tables import EXTRACTED_VIDEOS, FACES, FACES_TABLE, VIDEOS_TABLE, read_table
 from stages.params import load_params
 
@@ -64,6 +65,11 @@ def _crop(frames: Path, root: Path, out: Path, settings: FaceSettings, video: Fr
     return pa.Table.from_pylist(face_rows(video.video_id, faces), FACES)
 
 
+def _crashed(video: FramedVideo) -> pa.Table:
+    """The row of a video that was given up, in the place of one for each frame."""
+    return pa.Table.from_pylist(face_rows(video.video_id, [Face(0, 0.0, FrameReject.CRASHED)]), FACES)
+
+
 def main() -> None:
     paths = parse_paths(__doc__, "frames", "root", "ledger", "out")
     settings = load_params().faces
@@ -71,11 +77,13 @@ def main() -> None:
     columns = ["video_id", "n_frames", "pictures"]
     extracted = read_table(paths.frames / VIDEOS_TABLE, EXTRACTED_VIDEOS, columns).to_pylist()
     crop = partial(_crop, paths.frames, paths.root, paths.out, settings)
+    shared = Shared([paths.frames, paths.root], paths.out)
     update_folder(
         paths.out / FACES_TABLE,
         FACES,
         [_framed(paths.frames, row) for row in extracted if row["n_frames"]],
-        compute=lambda videos: map_videos(crop, videos, "crop_faces"),
+        compute=partial(map_videos, crop, description="crop_faces", shared=shared),
+        crashed=_crashed,
         file_of=partial(faces_file, paths.out),
         has_file=lambda rows: rows["face_row"].null_count < len(rows),
         ledger=paths.ledger,

@@ -12,17 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from stages.cli import parse_paths, run
+from stages.lib.cluster import Shared
 from stages.lib.faces.landmarks import make_landmarker
 from stages.lib.faces.settings import FaceSettings
 from stages.lib.faces.video_faces import crop_video
 from stages.lib.files import write_array
 from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import recipe, update_folder
+from stages.lib.mapping import map_videos
 from stages.lib.photos.faces import photo_coverage, shard_file
 from stages.lib.photos.people import Shard, list_people, read_photo, shards_of
 from stages.lib.reasons import VideoReject
 from stages.lib.records import Frame
-from stages.lib.runtime import map_videos
 from stages.lib.tables import PHOTOS, PHOTOS_TABLE, read_table
 from stages.params import load_params
 
@@ -56,6 +57,16 @@ def _crop(root: Path, out: Path, settings: FaceSettings, shard: Shard) -> pa.Tab
     return pa.Table.from_pylist(rows, PHOTOS)
 
 
+def _crashed(shard: Shard) -> pa.Table:
+    """The ``PHOTOS`` rows of a shard that was given up."""
+    reason = VideoReject.CRASHED
+    rows = [
+        {"photo_id": photo.photo_id, "person": photo.person, "shard": shard.video_id, "reject_reason": reason}
+        for photo in shard.photos
+    ]
+    return pa.Table.from_pylist(rows, PHOTOS)
+
+
 def main() -> None:
     paths = parse_paths(__doc__, "ledgers", "out")
     params = load_params()
@@ -72,7 +83,8 @@ def main() -> None:
             out / PHOTOS_TABLE,
             PHOTOS,
             shards_of(list_people(root), root),
-            compute=lambda shards, crop=crop, name=name: map_videos(crop, shards, f"crop_photos {name}", "shard"),
+            partial(map_videos, crop, description=f"crop_photos {name}", unit="shard", shared=Shared([root], out)),
+            crashed=_crashed,
             file_of=partial(shard_file, out),
             has_file=lambda rows: rows["row"].null_count < len(rows),
             ledger=paths.ledgers / f"{name}.sqlite",

@@ -26,12 +26,13 @@ from stages.cli import Parser, a_rate, check_targets, name_of, printable, run
 from stages.lib.calibration.bundle import CALIBRATION, Calibration, answering, load_calibration, package_versions
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.json_report import CSV_COLUMNS, run_as_json, verdict_as_json
-from stages.lib.detection.observation import AskedFor, Note, NoteCode, observe_all
+from stages.lib.detection.observation import AskedFor, Note, NoteCode, Observation, crashed, observe_all
 from stages.lib.detection.wording import version_warnings
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path, json_text, write_text
 from stages.lib.fingerprint import fingerprint, sha256, state
 from stages.lib.ledger import Ledger, recipe
+from stages.lib.mapping import Crashed
 
 STANDARD_OUTPUT = Path("-")
 NOT_ALL_SCORED = 2
@@ -123,22 +124,29 @@ class _Judging:
 
             self.report = Report(calibration, rate)
 
-    def __call__(self, videos: Sequence[AskedFor]) -> Iterator[tuple[AskedFor, pa.Table]]:
+    def __call__(self, videos: Sequence[AskedFor]) -> Iterator[tuple[AskedFor, pa.Table | Crashed]]:
         """(video, its verdict as JSON) of each, in any order."""
         if not videos:
             return
         by_name = {video.video_id: video for video in videos}
         # PyTorch and the models load while the first videos are decoded.
         with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(Detector, self._models, self._calibration)
+            self._detector = pool.submit(Detector, self._models, self._calibration)
             for observation in observe_all(videos, self._calibration, 60 * self._arguments.max_minutes, "detect"):
                 if self._arguments.rendered:
                     observation.notes.insert(0, Note(NoteCode.RENDERED))
-                verdict = loading.result().judge(observation, self._rate)
-                content = verdict_as_json(verdict, self._calibration, self._rate)
-                if self.report:
-                    self.report.add(verdict)
-                yield by_name[observation.name], pa.table({"verdict": [json.dumps(content)]})
+                yield by_name[observation.name], observation.crash or self._judged(observation)
+
+    def of_crashed(self, video: AskedFor) -> pa.Table:
+        """The row of a video that was given up."""
+        return self._judged(crashed(video))
+
+    def _judged(self, observation: Observation) -> pa.Table:
+        verdict = self._detector.result().judge(observation, self._rate)
+        if self.report:
+            self.report.add(verdict)
+        content = verdict_as_json(verdict, self._calibration, self._rate)
+        return pa.table({"verdict": [json.dumps(content)]})
 
     def page(self, videos: Sequence[AskedFor], warnings: list[str]) -> str:
         """The report. What an interrupted run judged is judged again where it is to be shown with pictures."""
@@ -250,7 +258,7 @@ def main() -> None:
         settings = (rate, arguments.max_minutes, arguments.rendered, package_versions())
         key = recipe("stages/detect.py", sha256(models / CALIBRATION), *settings)
     with _ledger(arguments.resume, key) as ledger, redirect_stdout(for_people):
-        judged = ledger.resume(videos, judging)
+        judged = ledger.resume(videos, judging, crashed=judging.of_crashed)
 
         def verdicts() -> Iterator[dict[str, Any]]:
             for row in judged:

@@ -10,13 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from stages.cli import parse_paths, run
+from stages.lib.cluster import Shared
 from stages.lib.files import frames_file
 from stages.lib.frames.extraction import extract_frames, list_pictures
 from stages.lib.frames.settings import FrameSettings
 from stages.lib.frames.storage import write_frames
 from stages.lib.ledger import recipe, update_folder
+from stages.lib.mapping import map_videos
+from stages.lib.reasons import VideoReject
 from stages.lib.records import FACE_PICTURES, Video
-from stages.lib.runtime import map_videos
 from stages.lib.tables import EXTRACTED_VIDEOS, INDEX, VIDEOS_TABLE, read_table
 from stages.params import load_params
 
@@ -53,6 +55,13 @@ def _extract(root: Path, out: Path, settings: FrameSettings, video: SourceVideo)
     return pa.Table.from_pylist([row], EXTRACTED_VIDEOS)
 
 
+def _crashed(video: SourceVideo) -> pa.Table:
+    """The row of a video that was given up."""
+    nothing = dict.fromkeys(("n_frames", "n_decoded", "n_declared", "width", "height"), 0)
+    row = {"video_id": video.video_id, "reject_reason": VideoReject.CRASHED, **nothing}
+    return pa.Table.from_pylist([row], EXTRACTED_VIDEOS)
+
+
 def _has_file(rows: pa.Table) -> bool:
     return bool(rows["n_frames"][0].as_py() > 0 and rows["pictures"].null_count)
 
@@ -62,11 +71,13 @@ def main() -> None:
     settings = load_params().frames
     index = read_table(paths.index, INDEX, ["video_id", "path", "input", "fingerprint"]).to_pylist()
     extract = partial(_extract, paths.root, paths.out, settings)
+    shared = Shared([paths.root], paths.out)
     update_folder(
         paths.out / VIDEOS_TABLE,
         EXTRACTED_VIDEOS,
         [_source(row) for row in index],
-        compute=lambda videos: map_videos(extract, videos, "extract_frames"),
+        compute=partial(map_videos, extract, description="extract_frames", shared=shared),
+        crashed=_crashed,
         file_of=partial(frames_file, paths.out),
         has_file=_has_file,
         ledger=paths.ledger,

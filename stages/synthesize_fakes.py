@@ -4,17 +4,16 @@
 
 from functools import partial
 
-import pyarrow as pa
-
 from stages.cli import parse_paths, run
+from stages.lib.cluster import Shared
 from stages.lib.datasets.folds import read_index
 from stages.lib.files import atomic_path, bank_file, keep_only, write_json
 from stages.lib.ledger import Ledger, recipe
+from stages.lib.mapping import map_videos
 from stages.lib.photos.faces import photo_coverage
 from stages.lib.pseudo_fakes.making import synthesize_bank, training_photos, training_videos, with_donors
 from stages.lib.pseudo_fakes.sheet import fakes_sheet
-from stages.lib.runtime import map_videos
-from stages.lib.tables import FAKES, FAKES_TABLE, PHOTOS, PHOTOS_TABLE, read_table, write_table
+from stages.lib.tables import FAKES, FAKES_TABLE, PHOTOS, PHOTOS_TABLE, read_table, write_tables
 from stages.params import load_params
 
 
@@ -28,10 +27,17 @@ def main() -> None:
     # Banks are made beside the ledger, where a killed run's stay: DVC empties the output before a run.
     unfinished = paths.ledger.with_suffix(".partial")
     make, bank_of = partial(synthesize_bank, unfinished, settings, params.seed), partial(bank_file, unfinished)
+    compute = partial(
+        map_videos,
+        make,
+        description="synthesize_fakes",
+        unit="source",
+        shared=Shared([paths.faces, paths.photos], unfinished),
+    )
     with Ledger(paths.ledger, recipe("stages/synthesize_fakes.py", params.seed, settings), "sources") as ledger:
-        rows = list(ledger.resume(sources, lambda todo: map_videos(make, todo, "synthesize_fakes", "source"), bank_of))
-    keep_only(unfinished, {bank_of(source.video_id) for source in sources})
-    write_table(unfinished / FAKES_TABLE, pa.concat_tables(rows), FAKES)
+        rows = ledger.resume(sources, compute, bank_of, crashed=lambda source: FAKES.empty_table())
+        write_tables(unfinished / FAKES_TABLE, rows, FAKES)
+    keep_only(unfinished, {unfinished / FAKES_TABLE, *(bank_of(source.video_id) for source in sources)})
     with atomic_path(paths.out) as whole:
         unfinished.replace(whole)
     fakes_sheet(paths.sheet, sources, settings, params.seed)

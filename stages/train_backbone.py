@@ -1,24 +1,29 @@
 """train_backbone: train a timm network on real faces against their pseudo-fakes, keep the best by validation AUC.
 
 An interrupted run resumes from ``--checkpoint``, which is not part of the outputs: it is removed when training is done.
-With ``train.tune: none`` the weights are passed through as they are, and measured once.
+With ``train.tune: none`` the weights are passed through as they are, and measured once. ``DIFFFAKE_DEVICES=N`` trains
+in N processes, which give what one gives (docs/scaling.md).
 """
 
+import argparse
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import dvclive
 import torch
 
-from stages.cli import parse_paths, run
+from stages.cli import parse_paths, run, warn_in_a_line
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, save_backbone
+from stages.lib.backbone.distributed import Processes, launch
 from stages.lib.backbone.network import build_backbone
-from stages.lib.backbone.training import Trainer, measure
+from stages.lib.backbone.training import Trainer
+from stages.lib.backbone.validation import measure
 from stages.lib.files import atomic_path
 from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import recipe
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.runtime import keep_freed_memory, pick_device
+from stages.lib.runtime import keep_freed_memory
 from stages.lib.tables import FAKES, FAKES_TABLE, read_table
 from stages.params import Params, load_params
 
@@ -49,17 +54,20 @@ def _log(live: dvclive.Live, epoch: Epoch) -> None:
     )
 
 
-def main() -> None:
-    paths = parse_paths(__doc__, "fakes", "out", "metrics", "checkpoint")
-    params = load_params()
-    device, size = pick_device(), params.backbone.input_size
+def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> None:
+    """What each of the processes does; the first also logs and writes."""
+    warn_in_a_line()
     keep_freed_memory()
     torch.manual_seed(params.seed)
-    as_it_is = params.train.tune == "none"
+    as_it_is, size = params.train.tune == "none", params.backbone.input_size
     model, architecture = build_backbone(params.backbone, params.train.boundary > 0, unchanged=as_it_is)
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
-    given = (model, size, train_bank, val_bank, params.train, params.seed, device)
+    given = (model, size, train_bank, val_bank, params.train, params.seed, processes.device())
+    if not processes.is_first:
+        if not as_it_is:
+            Trainer(*given, processes).fit(lambda epoch: None)
+        return
     with (
         atomic_path(paths.metrics) as folder,
         dvclive.Live(folder, save_dvc_exp=False, dvcyaml=None, report=None) as live,
@@ -70,10 +78,15 @@ def main() -> None:
             _log(live, best)
         else:
             checkpoint = Checkpoint(paths.checkpoint, _key(paths.fakes, params))
-            best = Trainer(*given).fit(lambda epoch: _log(live, epoch), checkpoint)
+            best = Trainer(*given, processes).fit(lambda epoch: _log(live, epoch), checkpoint)
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}
     save_backbone(paths.out, model, architecture)
     paths.checkpoint.unlink(missing_ok=True)
+
+
+def main() -> None:
+    paths = parse_paths(__doc__, "fakes", "out", "metrics", "checkpoint")
+    launch(partial(_train, paths, load_params()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """What a stage has finished, video by video, so that a killed or repeated run redoes only what it must."""
 
 import ast
+import functools
 import hashlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,19 +11,25 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from stages.lib.errors import InputError
 from stages.lib.files import keep_only
 from stages.lib.fingerprint import fingerprint
+from stages.lib.mapping import TRIES, Crashed
 from stages.lib.records import Video
-from stages.lib.tables import write_table
+from stages.lib.tables import write_tables
 
 # Modules that cannot change what an artifact contains: messages, atomic writes, types of params, workers and progress.
 INFRASTRUCTURE = frozenset(
     {f"stages/{name}.py" for name in ("cli", "params")}
-    | {f"stages/lib/{name}.py" for name in ("errors", "files", "ledger", "runtime", "settings")}
+    | {f"stages/lib/{name}.py" for name in ("cluster", "errors", "files", "ledger", "mapping", "runtime", "settings")}
 )
 _ROOT = Path(__file__).parents[2]
 
+_CRASHED = " crashed"  # at the end of the key of a video that was given up
+
 AVideo = TypeVar("AVideo", bound=Video)
+# Gets the videos to do and yields (video, its rows) in any order.
+Compute = Callable[[list[AVideo]], Iterable[tuple[AVideo, pa.Table | Crashed]]]
 
 
 def is_infrastructure(path: str) -> bool:
@@ -29,6 +37,7 @@ def is_infrastructure(path: str) -> bool:
     return path in INFRASTRUCTURE or Path(path).name in ("__init__.py", "settings.py")
 
 
+@functools.cache
 def imported_modules(path: str) -> set[str]:
     """The project's own modules that a module imports, anywhere in it, as paths below the repository."""
     names: set[str] = set()
@@ -77,7 +86,8 @@ class Ledger:
     alone.
 
     It is not part of the stage's outputs: DVC doesn't know it. A video's entry holds only as long as the ``recipe``,
-    what the video was made from, and the file that was written of it are the same.
+    what the video was made from, and the file that was written of it are the same. That of a video which was given up
+    (:class:`stages.lib.mapping.Crashed`) holds as well, unless ``DIFFFAKE_RETRY`` is ``crashed``.
     """
 
     def __init__(self, path: Path, recipe: str, unit: str = "videos") -> None:
@@ -108,26 +118,32 @@ class Ledger:
     def resume(
         self,
         videos: Sequence[AVideo],
-        compute: Callable[[list[AVideo]], Iterable[tuple[AVideo, pa.Table]]],
+        compute: Compute[AVideo],
         output: Callable[[str], Path] | None = None,
+        crashed: Callable[[AVideo], pa.Table] | None = None,
     ) -> Iterator[pa.Table]:
         """Yield the rows of every video in the order of ``videos``, computing only those that aren't in the ledger.
 
-        ``compute`` gets those to do and yields (video, rows) in any order. ``output``: the file of a video_id that it
-        writes, if there is anything to write.
+        ``output``: the file of a video_id that ``compute`` writes, if there is anything to write. ``crashed``: the rows
+        of a video that was given up; without it one is an :class:`InputError`.
         """
         keys = {video.video_id: f"{self._recipe} {video.made_from}" for video in videos}
+        retry = _retries_crashed()
         done = set()
         for video_id, key, written in self._database.execute("SELECT video_id, key, output FROM finished").fetchall():
-            if keys.get(video_id) != key:
+            given_up = key.endswith(_CRASHED)
+            if keys.get(video_id) != key.removesuffix(_CRASHED) or (given_up and retry):
                 self._database.execute("DELETE FROM finished WHERE video_id = ?", (video_id,))
             elif written == self._written(video_id, output):
                 done.add(video_id)
         self._database.commit()
         if done:
             print(f"{len(done)} of {len(videos)} {self._unit} are done already", flush=True)
-        for video, rows in compute([video for video in videos if video.video_id not in done]):
-            entry = (video.video_id, keys[video.video_id], self._written(video.video_id, output), _to_bytes(rows))
+        for video, made in compute([video for video in videos if video.video_id not in done]):
+            key, rows = keys[video.video_id], made
+            if isinstance(rows, Crashed):
+                key, rows = key + _CRASHED, _given_up(video, rows, crashed)
+            entry = (video.video_id, key, self._written(video.video_id, output), _to_bytes(rows))
             self._database.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", entry)
             self._database.commit()
         for video_id in keys:
@@ -143,7 +159,8 @@ def update_folder(
     table: Path,
     schema: pa.Schema,
     videos: Sequence[AVideo],
-    compute: Callable[[list[AVideo]], Iterable[tuple[AVideo, pa.Table]]],
+    compute: Compute[AVideo],
+    crashed: Callable[[AVideo], pa.Table],
     file_of: Callable[[str], Path],
     has_file: Callable[[pa.Table], bool],
     ledger: Path,
@@ -153,15 +170,38 @@ def update_folder(
     """Bring an artifact folder up to date: a file for each video that gives one, and a table of all.
 
     ``table``: in the folder; it is absent while the folder is being changed, so that one is not taken for a whole one.
-    ``compute``, ``file_of``: as in :meth:`Ledger.resume`; a file whose video gave rows without one (``has_file``), or
-    is no longer among ``videos``, is removed.
+    ``compute``, ``crashed``, ``file_of``: as in :meth:`Ledger.resume`; a file whose video gave rows without one
+    (``has_file``), or is no longer among ``videos``, is removed.
     """
     table.unlink(missing_ok=True)
+    kept = {table}
     with Ledger(ledger, recipe, unit) as known:
-        rows = list(known.resume(videos, compute, file_of))
-    kept = {file_of(video.video_id) for video, made in zip(videos, rows, strict=True) if has_file(made)}
+
+        def rows() -> Iterator[pa.Table]:
+            for video, made in zip(videos, known.resume(videos, compute, file_of, crashed), strict=True):
+                if has_file(made):
+                    kept.add(file_of(video.video_id))
+                yield made
+
+        write_tables(table, rows(), schema)
     keep_only(table.parent, kept)
-    write_table(table, pa.concat_tables([schema.empty_table(), *rows]), schema)
+
+
+def _retries_crashed() -> bool:
+    """Whether videos that were given up are to be tried again."""
+    text = os.environ.get("DIFFFAKE_RETRY", "")
+    if text not in ("", "crashed"):
+        raise InputError(f"DIFFFAKE_RETRY is '{text}', expected crashed; unset it to leave alone what was given up")
+    return bool(text)
+
+
+def _given_up(video: AVideo, crash: Crashed, crashed: Callable[[AVideo], pa.Table] | None) -> pa.Table:
+    """The rows of a video that was given up."""
+    what = f"the process that works on it died {TRIES} times ({crash.how})"
+    if crashed is None:
+        raise InputError(f"{video.video_id}: {what}; is there memory enough?")
+    print(f"{video.video_id}: given up, {what}; recorded as crashed", flush=True)
+    return crashed(video)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

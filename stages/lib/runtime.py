@@ -1,14 +1,15 @@
 """How the work is run: over all cores, on which device, under a progress bar.
 
-``DIFFFAKE_WORKERS`` (default: all cores) and ``DIFFFAKE_DEVICE`` (default: a GPU where there is one) are execution
-settings: they never change a result of a CPU stage and are never params.
+``DIFFFAKE_WORKERS`` (default: all cores), ``DIFFFAKE_DEVICE`` (default: a GPU where there is one) and
+``DIFFFAKE_SCHEDULER`` (default: this machine; :mod:`stages.lib.cluster`) are execution settings: they never change a
+result of a CPU stage and are never params.
 """
 
 import ctypes
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -72,36 +73,6 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_MMAP_THRESHOLD, 2**30)
-
-
-def _one_threaded(function: Callable[[Item], Result], at: int, item: Item) -> tuple[int, Result]:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes are the parallelism; more threads only contend for the same cores
-    try:
-        return at, function(item)
-    except Exception as error:
-        error.add_note(f"while processing {getattr(item, 'video_id', item)}")
-        raise
-
-
-def map_videos(
-    function: Callable[[Item], Result], items: Sequence[Item], description: str, unit: str = "video"
-) -> Iterator[tuple[Item, Result]]:
-    """Yield (item, ``function(item)``) as they are done, in any order, over all workers, under a progress bar.
-
-    A long video doesn't hold up the others, so what is not yielded yet is in flight. At most a few videos are in memory
-    however many there are. An error in a worker stops the map and is raised here.
-    """
-    parallel = joblib.Parallel(
-        n_jobs=min(worker_count(), max(len(items), 1)),
-        return_as="generator_unordered",
-        pre_dispatch="2*n_jobs",
-        batch_size=1,
-    )
-    results = parallel(joblib.delayed(_one_threaded)(function, at, item) for at, item in enumerate(items))
-    for at, result in progress(results, description, len(items), unit):
-        yield items[at], result
 
 
 def made_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

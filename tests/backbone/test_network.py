@@ -17,7 +17,6 @@ from stages.lib.backbone.network import (
     build_backbone,
     classifier_of,
     create_network,
-    embed,
     forward,
     prepare,
     set_normalization,
@@ -264,18 +263,6 @@ def test_an_input_of_no_whole_cells_is_an_error():
 def test_an_architecture_knows_the_cells_of_its_map(boundary, cells):
     _, architecture = build_backbone(backbone_settings(input_size=64), boundary=boundary)
     assert boundary_cells(architecture) == cells
-
-
-def test_embedded_faces_have_the_maps_probabilities():
-    model, _ = build_backbone(backbone_settings(input_size=64), boundary=True)
-    model.eval()
-    expected = torch.sigmoid(_forward(model, 64).boundary).numpy()
-    np.testing.assert_allclose(embed(model, FACES, 64, CPU, batch=2).boundary, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_embedded_faces_have_no_map_without_a_head():
-    model, _ = build_backbone(backbone_settings())
-    assert embed(model.eval(), FACES, 32, CPU).boundary is None
 
 
 @pytest.mark.parametrize(("name", "one_size"), [(TINY_NETWORK, False), ("test_vit", True)])

@@ -4,20 +4,12 @@ import numpy as np
 import pytest
 import timm
 import torch
-from torch.nn import functional
 
+from stages.lib.backbone.batches import training_batch
 from stages.lib.backbone.checkpoint import Checkpoint
 from stages.lib.backbone.network import add_boundary_head, forward, prepare
 from stages.lib.backbone.settings import TrainingSettings
-from stages.lib.backbone.training import (
-    Trainer,
-    fresh_variants,
-    learning_rate_factor,
-    measure,
-    set_trainable,
-    shown_faces,
-    training_batch,
-)
+from stages.lib.backbone.training import Trainer, learning_rate_factor, set_trainable
 from stages.lib.errors import InputError
 from tests.helpers.banks import bank_of
 from tests.helpers.params import training_settings
@@ -26,14 +18,6 @@ from tests.helpers.params import training_settings
 def test_learning_rate_decays_linearly_over_the_last_quarter():
     assert [learning_rate_factor(step, 100) for step in (0, 50, 75)] == [1, 1, 1]
     assert [learning_rate_factor(step, 100) for step in (80, 90, 99, 100)] == pytest.approx([0.8, 0.4, 0.04, 0])
-
-
-def test_no_variant_comes_again_before_all_have_been_shown():
-    shown = np.array([fresh_variants(50, 4, epoch, seed=0) for epoch in range(8)])
-    for cycle in (shown[:4], shown[4:]):
-        assert (np.sort(cycle, axis=0) == np.arange(4)[:, None]).all()
-    assert (shown[:4] != shown[4:]).any()
-    assert (shown[0] != shown[0, 0]).any()
 
 
 def _model(name: str = "test_resnet", **more) -> torch.nn.Module:
@@ -186,156 +170,11 @@ def test_a_backbone_at_chance_is_a_warning(tmp_path):
         _train(tmp_path, _model(), training_settings(epochs=1, learning_rate=1e-9))
 
 
-# Weights that stay as they are
-
-
-def _measure(folder, model: torch.nn.Module, **changes):
-    banks = bank_of(folder, "train"), bank_of(folder, "val")
-    return measure(model, 32, *banks, training_settings(tune="none", **changes), seed=0, device="cpu")
-
-
-def test_weights_are_measured_as_the_validation_of_an_epoch_that_changes_nothing(tmp_path):
-    trained = _model()
-    _, best = _train(tmp_path, trained)
-    found = _measure(tmp_path, trained)
-    assert (found.val_loss, found.val_auc) == pytest.approx((best.val_loss, best.val_auc))
-
-
-def test_measuring_changes_no_weight(tmp_path):
-    model, before = _model(), _model()
-    _measure(tmp_path, model)
-    assert _equal(model, before)
-
-
-def test_the_losses_are_of_both_banks(tmp_path):
-    found = _measure(tmp_path, _model())
-    bank = bank_of(tmp_path, "train")
-    stored = np.stack([bank.face(face, variant) for face in range(len(bank)) for variant in range(bank.variants)])
-    model = _model().eval()
-    with torch.inference_mode():
-        real, fake = (forward(model, prepare(stored[..., at : at + 3], 32)).logit for at in (0, 3))
-    expected = torch.cat([functional.softplus(real), functional.softplus(-fake)]).mean()
-    assert found.train_loss == pytest.approx(expected.item(), rel=1e-4)
-    assert found.train_loss != found.val_loss
-
-
-def test_whole_crops_are_measured_whatever_is_trained_on(tmp_path):
-    assert _measure(tmp_path, _model(), patch=64) == _measure(tmp_path, _model())
-
-
-@pytest.mark.filterwarnings("ignore:the classifier as it is")
-def test_a_classifier_without_weights_is_at_chance(tmp_path):
-    model = _model()
-    torch.nn.init.zeros_(model.get_classifier().weight)
-    torch.nn.init.zeros_(model.get_classifier().bias)
-    assert _measure(tmp_path, model).val_auc == 0.5
-    with pytest.warns(UserWarning, match="hardly tells .* leave `classifier` out of scoring.evidence"):
-        _measure(tmp_path, model)
-
-
-def test_weights_that_give_no_number_are_an_error(tmp_path):
-    model = _model()
-    with torch.no_grad():
-        model.get_classifier().weight.fill_(float("nan"))
-    with pytest.raises(InputError, match="give a logit that is not a finite number; set backbone.name, input_size"):
-        _measure(tmp_path, model)
-
-
-# What is shown
-
-
-def _kinds(bank, share: float) -> tuple[int, int]:
-    """How many faces of videos and of photos an epoch shows."""
-    shown = shown_faces(bank, share, np.random.default_rng(0))
-    return int(bank.is_video[shown].sum()), int((~bank.is_video[shown]).sum())
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0.0, (12, 0)), (0.25, (12, 4)), (0.5, (12, 12)), (0.8, (12, 48)), (1.0, (0, 18))]
-)
-def test_photos_are_shown_in_their_share(tmp_path, share, expected):
-    assert _kinds(bank_of(tmp_path, "train", n_photos=3), share) == expected
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_without_photos_an_epoch_shows_the_videos(tmp_path, share):
-    assert _kinds(bank_of(tmp_path, "train"), share) == (12, 0)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_without_videos_an_epoch_shows_the_photos(tmp_path, share):
-    assert _kinds(bank_of(tmp_path, "train", n_videos=0, n_photos=2), share) == (0, 12)
-
-
-def test_every_face_of_a_video_is_shown_once(tmp_path):
-    bank = bank_of(tmp_path, "train", n_photos=3)
-    shown = shown_faces(bank, 0.5, np.random.default_rng(0))
-    assert sorted(shown[bank.is_video[shown]]) == sorted(np.flatnonzero(bank.is_video))
-
-
-def test_no_photo_is_shown_twice_while_there_are_others(tmp_path):
-    bank = bank_of(tmp_path, "train", n_photos=3)
-    shown = shown_faces(bank, 0.5, np.random.default_rng(0))
-    photos = shown[~bank.is_video[shown]]
-    assert len(set(photos)) == len(photos)
-
-
-def test_photos_are_shown_as_often_as_others_where_they_are_few(tmp_path):
-    bank = bank_of(tmp_path, "train", n_photos=1)
-    shown = shown_faces(bank, 0.6, np.random.default_rng(0))
-    assert np.bincount(shown)[np.flatnonzero(~bank.is_video)].tolist() == [3] * 6
-
-
 def test_training_takes_photos_and_validates_without(tmp_path):
     with_photos, without = _model(), _model()
     _train(tmp_path, with_photos, training_settings(epochs=1, photo_share=0.5), n_photos=1)
     _train(tmp_path, without, training_settings(epochs=1, photo_share=0.0), n_photos=1)
     assert not _equal(with_photos, without)
-
-
-# Batches
-
-
-def _batch(folder, augment: bool = True, **changes):
-    bank = bank_of(folder, "train")
-    faces = np.arange(4)
-    settings = training_settings(**changes)
-    return training_batch(bank, faces, np.zeros(4, int), settings, 32, np.random.default_rng(0), augment), bank
-
-
-def test_a_batch_is_real_faces_then_their_pseudo_fakes(tmp_path):
-    batch, bank = _batch(tmp_path, augment=False)
-    stored = np.stack([bank.face(face, 0) for face in range(4)])
-    np.testing.assert_array_equal(batch.images, np.concatenate([stored[..., :3], stored[..., 3:6]]))
-
-
-def test_a_batch_says_where_the_pseudo_fakes_have_a_boundary(tmp_path):
-    batch, bank = _batch(tmp_path, augment=False)
-    mask = bank.face(0, 0)[..., 6] / 255
-    np.testing.assert_allclose(batch.boundary[0], 4 * mask * (1 - mask), atol=1e-6)
-
-
-def test_a_half_transparent_pseudo_fake_has_its_boundary_where_it_ends(tmp_path):
-    bank = bank_of(tmp_path, "train")
-    opaque = bank.face(0, 0)
-    bank.face = lambda face, variant: np.concatenate([opaque[..., :6], opaque[..., 6:] // 2], axis=-1)
-    batch = training_batch(bank, np.zeros(1, int), [0], training_settings(), 32, np.random.default_rng(0), False)
-    assert (batch.boundary[0, 10:20, 10:20].max(), batch.boundary[0, 9, 9]) == pytest.approx((0.0, 1.0), abs=0.02)
-
-
-@pytest.mark.parametrize("change", [{}, {"augment": True}, {"patch": 32, "augment": True}])
-def test_a_pair_and_its_boundary_are_changed_alike(tmp_path, change):
-    """The bright square of the pseudo-fake ends where its boundary lies."""
-    batch, _ = _batch(tmp_path, **change)
-    for real, fake, boundary in zip(batch.images[:4], batch.images[4:], batch.boundary, strict=True):
-        difference = np.abs(real.astype(int) - fake).max(axis=2)
-        edge = np.abs(np.gradient(difference.astype(float))).max(axis=0)
-        assert edge[boundary > 0.5].mean() > 5 * edge[boundary == 0].mean()
-
-
-def test_patches_are_of_the_size_that_is_set(tmp_path):
-    batch, _ = _batch(tmp_path, patch=64)
-    assert {image.shape for image in batch.images} == {(64, 64, 3)}
 
 
 def test_patches_for_a_network_of_one_size_are_an_error(tmp_path):

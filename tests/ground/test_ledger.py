@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stages.lib.errors import InputError
 from stages.lib.ledger import Ledger, imported_modules, recipe, source_files, update_folder
+from stages.lib.mapping import Crashed
 from stages.lib.records import Video
 
 ROOT = Path(__file__).parents[2]
@@ -160,6 +162,62 @@ def test_a_relative_import_is_refused(tmp_path):
         imported_modules(str(tmp_path / "module.py"))
 
 
+def _row(video: Video, value: str) -> pa.Table:
+    return pa.table({"video_id": [video.video_id], "value": [value]})
+
+
+def _resume(folder: Path, outcomes: dict[str, str | Crashed], crashed=lambda video: _row(video, "crashed")):
+    """The rows of videos, what becomes of each of which is told; and which were tried."""
+    tried = []
+
+    def compute(videos):
+        for video in videos:
+            tried.append(video.video_id)
+            outcome = outcomes[video.video_id]
+            yield video, outcome if isinstance(outcome, Crashed) else _row(video, outcome)
+
+    with Ledger(folder / "ledger.sqlite", "r") as ledger:
+        tables = list(ledger.resume([Video(name, "1") for name in outcomes], compute, crashed=crashed))
+    return [row["value"] for table in tables for row in table.to_pylist()], tried
+
+
+KILLED = Crashed("ended by SIGKILL")
+
+
+def test_a_crashed_video_has_the_rows_that_it_is_given(tmp_path):
+    assert _resume(tmp_path, {"a": "1", "b": KILLED})[0] == ["1", "crashed"]
+
+
+def test_a_crashed_video_is_told_with_its_end(tmp_path, capsys):
+    _resume(tmp_path, {"b": KILLED})
+    expected = "b: given up, the process that works on it died 3 times (ended by SIGKILL); recorded as crashed\n"
+    assert capsys.readouterr().out == expected
+
+
+def test_a_crashed_video_is_not_tried_again(tmp_path):
+    _resume(tmp_path, {"a": "1", "b": KILLED})
+    assert _resume(tmp_path, {"a": "1", "b": "2"}) == (["1", "crashed"], [])
+
+
+def test_a_crashed_video_is_tried_again_where_that_is_asked_for(tmp_path, monkeypatch):
+    _resume(tmp_path, {"a": "1", "b": KILLED})
+    monkeypatch.setenv("DIFFFAKE_RETRY", "crashed")
+    assert _resume(tmp_path, {"a": "1", "b": "2"}) == (["1", "2"], ["b"])
+
+
+def test_another_retry_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFFAKE_RETRY", "all")
+    with pytest.raises(InputError, match="DIFFFAKE_RETRY is 'all', expected crashed; unset it"):
+        _resume(tmp_path, {"a": "1"})
+
+
+def test_a_crash_that_has_no_rows_is_an_error(tmp_path):
+    with pytest.raises(
+        InputError, match=r"b: the process that works on it died 3 times \(ended by SIGKILL\); is there"
+    ):
+        _resume(tmp_path, {"b": KILLED}, crashed=None)
+
+
 def _update(folder: Path, **made_from: str) -> None:
     stage = Stage(folder / "out")
     stage.folder.mkdir(exist_ok=True)
@@ -168,6 +226,7 @@ def _update(folder: Path, **made_from: str) -> None:
         pa.schema([("video_id", pa.string()), ("value", pa.string())]),
         [Video(video_id, source) for video_id, source in made_from.items()],
         compute=stage.compute,
+        crashed=lambda video: _row(video, "nothing"),
         file_of=stage.file,
         has_file=lambda rows: rows["value"][0].as_py() != "nothing",
         ledger=folder / "ledger.sqlite",

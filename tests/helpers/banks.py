@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from stages.lib.files import bank_file, write_array
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.tables import FAKES
+from stages.lib.tables import FAKES, FAKES_TABLE, write_table
 
 HOW = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source", "donor": None, "rate_factor": None}
 
@@ -29,3 +29,13 @@ def bank_of(folder: Path, split: str, n_videos: int = 2, n_photos: int = 0) -> F
         of = {"source": source, "is_video": is_video, "split": split} | HOW
         rows += [of | {"face_row": f, "variant": k} for f in range(6) for k in range(2)]
     return FakeBank(folder, pa.Table.from_pylist(rows, schema=FAKES), split)
+
+
+def fakes_of(folder: Path) -> None:
+    """What ``synthesize_fakes`` would have written: :func:`bank_of` training and validation, and their table."""
+    rows = []
+    for split in ("train", "val"):
+        bank_of(folder, split)
+        of = [{"source": f"{split}{v}", "is_video": True, "split": split} | HOW for v in range(2)]
+        rows += [one | {"face_row": face, "variant": k} for one in of for face in range(6) for k in range(2)]
+    write_table(folder / FAKES_TABLE, pa.Table.from_pylist(rows, schema=FAKES), FAKES)

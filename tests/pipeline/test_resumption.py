@@ -71,6 +71,30 @@ def test_new_changed_and_removed_videos_are_noticed_and_the_others_left_alone(fo
         assert of_before and of_after == of_before, table
 
 
+# Read by every Python process that has its folder in PYTHONPATH: a decoder that a file of this name crashes.
+_FRAGILE_DECODER = """
+import os, signal, cv2
+_open = cv2.VideoCapture
+cv2.VideoCapture = lambda path, *rest: os.kill(os.getpid(), signal.SIGSEGV) if "few" in path else _open(path, *rest)
+"""
+
+
+def test_a_video_that_crashes_the_decoder_is_recorded_and_the_others_are_as_before(ran, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(_FRAGILE_DECODER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    index = ("--index", "data/index/messy.parquet", "--root", "inputs/messy", "--ledger", str(tmp_path / "ledger"))
+    said = run(ran, "python", "-m", "stages.extract_frames", *index, "--out", str(tmp_path / "out")).stdout
+    assert "few faces.mp4: given up, the process that works on it died 3 times (ended by SIGSEGV)" in said
+    before, after = (
+        {row["video_id"]: row for row in pq.read_table(folder / "videos.parquet").to_pylist()}
+        for folder in (ran / "data/frames/messy", tmp_path / "out")
+    )
+    crashed = after.pop("few faces.mp4")
+    assert (crashed["n_frames"], crashed["reject_reason"]) == (0, "crashed")
+    del before["few faces.mp4"]
+    assert after == before
+
+
 @pytest.mark.parametrize("stage", ["extract_frames", "crop_faces"])
 def test_a_killed_stage_redoes_only_the_videos_in_flight(ran, tmp_path, stage):
     root, n_videos = tmp_path / "many", 60

@@ -5,7 +5,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 import torch
 
@@ -14,8 +13,7 @@ from stages.lib.backbone.checkpoint import save_backbone
 from stages.lib.backbone.network import Architecture, create_network
 from stages.lib.backbone.weights import Origin
 from stages.lib.errors import InputError
-from stages.lib.tables import FAKES, FAKES_TABLE, write_table
-from tests.helpers.banks import HOW, bank_of
+from tests.helpers.banks import fakes_of
 from tests.helpers.pipeline import ROOT, change_params
 
 IMPORTED = Path("inputs/imported/tiny.safetensors")
@@ -24,12 +22,7 @@ IMPORTED = Path("inputs/imported/tiny.safetensors")
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """A folder with a bank of pseudo-fakes, an imported network, and params that take it as it is."""
-    rows = []
-    for split in ("train", "val"):
-        bank_of(tmp_path / "fakes", split)
-        of = [{"source": f"{split}{v}", "is_video": True, "split": split} | HOW for v in range(2)]
-        rows += [one | {"face_row": face, "variant": k} for one in of for face in range(6) for k in range(2)]
-    write_table(tmp_path / "fakes" / FAKES_TABLE, pa.Table.from_pylist(rows, schema=FAKES), FAKES)
+    fakes_of(tmp_path / "fakes")
     torch.manual_seed(3)
     variants, origin = ("normalized-head",), Origin("https://example.org/w", "MIT", (0.0,) * 3, (1.0,) * 3)
     architecture = Architecture("test_vit", 64, 64, origin=origin, variants=variants)

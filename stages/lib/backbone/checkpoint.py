@@ -106,20 +106,26 @@ class Checkpoint:
         with atomic_path(self.path) as temporary:
             torch.save(content | {name: part.state_dict() for name, part in parts.items()}, temporary)
 
-    def load(self, parts: Mapping[str, Any]) -> TrainingState:
-        """Load ``parts`` and the state from a checkpoint of the same key; reports it, or why training starts over."""
+    def read(self) -> dict[str, Any] | None:
+        """What :meth:`save` wrote with the same key, for :func:`restored`; reports it, or why training starts over."""
         if not self.path.is_file():
-            return TrainingState([])
+            return None
         try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            content: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged archive fails in many ways
             print(f"{self.path}: not a readable checkpoint ({type(error).__name__}); training starts over")
-            return TrainingState([])
+            return None
         if content["key"] != self.key:
             print(f"{self.path}: left by training with other settings, data or code; training starts over")
-            return TrainingState([])
-        for name, part in parts.items():
-            part.load_state_dict(content[name])
-        epochs = [Epoch(**epoch) for epoch in content["epochs"]]
-        print(f"resuming training after epoch {len(epochs)}, from {self.path}")
-        return TrainingState(epochs, content["best_weights"])
+            return None
+        print(f"resuming training after epoch {len(content['epochs'])}, from {self.path}")
+        return content
+
+
+def restored(content: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> TrainingState:
+    """The state that a checkpoint has, with ``parts`` as they were; a new one where there is no checkpoint."""
+    if content is None:
+        return TrainingState([])
+    for name, part in parts.items():
+        part.load_state_dict(content[name])
+    return TrainingState([Epoch(**epoch) for epoch in content["epochs"]], content["best_weights"])

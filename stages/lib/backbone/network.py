@@ -1,4 +1,4 @@
-"""The backbone: a timm network with one logit (fake > 0), its input transform, and the embeddings it gives."""
+"""The backbone: a timm network with one logit (fake > 0), and its input transform."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -306,31 +306,6 @@ def forward(model: torch.nn.Module, images: torch.Tensor) -> Outputs:
     return Outputs(embedding, classifier_of(model)(embedding)[:, 0], boundary)
 
 
-@dataclass(frozen=True)
-class FaceFeatures:
-    """Float32 features of n faces: ``embedding`` (n, d), ``logit`` (n,), and ``boundary``, the map's probabilities (n,
-    cells, cells), None where the network has no boundary map.
-    """
-
-    embedding: np.ndarray
-    logit: np.ndarray
-    boundary: np.ndarray | None
-
-
 def boundary_cells(architecture: Architecture) -> int:
     """The side of the boundary map in cells; 0 where there is none."""
     return architecture.input_size // BOUNDARY_STRIDE if architecture.boundary else 0
-
-
-@torch.inference_mode()
-def embed(model: torch.nn.Module, faces: np.ndarray, input_size: int, device: str, batch: int = 64) -> FaceFeatures:
-    """The features of face crops, RGB uint8 (n, h, h, 3), in batches, in float32."""
-    parts = [
-        forward(model, prepare(faces[i : i + batch], input_size).to(device, memory_format=torch.channels_last))
-        for i in range(0, len(faces), batch)
-    ]
-    embedding, logit = (
-        torch.cat([getattr(part, name) for part in parts]).cpu().numpy() for name in ("embedding", "logit")
-    )
-    maps = [torch.sigmoid(part.boundary).cpu().numpy() for part in parts if part.boundary is not None]
-    return FaceFeatures(embedding, logit, np.concatenate(maps) if maps else None)

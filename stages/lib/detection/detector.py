@@ -46,7 +46,7 @@ class Detector:
     def __init__(self, folder: Path, calibration: Calibration) -> None:
         # Imported here: seconds of PyTorch, which observing has no need of.
         from stages.lib.backbone.checkpoint import load_backbone
-        from stages.lib.backbone.network import embed
+        from stages.lib.backbone.embedding import embed
 
         self.calibration = calibration
         self._embed, self._device = embed, pick_device()

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.looks import Looks, looks
+from stages.lib.cluster import Shared
 from stages.lib.faces.detector import FACE_DETECTORS, FaceDetector
 from stages.lib.faces.tracking import follow_person, head_colours
 from stages.lib.faces.video_faces import Face, FrameSource, crop_video
@@ -20,9 +21,9 @@ from stages.lib.fingerprint import sha256
 from stages.lib.frames.extraction import ExtractedVideo, extract_frames
 from stages.lib.frames.storage import decompressed
 from stages.lib.images import encode_jpeg
+from stages.lib.mapping import Crashed, map_videos
 from stages.lib.reasons import TRUNCATED, VideoReject
 from stages.lib.records import Video
-from stages.lib.runtime import map_videos
 
 _COUNTED_IN = 8  # frames in which all faces are counted
 _OTHER_PEOPLE = 0.1  # share of the faces used that may look like somebody else's before it is noted
@@ -68,6 +69,7 @@ class Observation:
     crops: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
     view: bytes | None = None
     notes: list[Note] = field(default_factory=list)
+    crash: Crashed | None = None
 
     @property
     def n_frames(self) -> int:
@@ -120,6 +122,11 @@ def _observe(calibration: Calibration, max_seconds: float, video: AskedFor) -> O
     return observe(video.video_id, video.path, calibration, max_seconds)
 
 
+def crashed(video: AskedFor, crash: Crashed | None = None) -> Observation:
+    """What there is of a video whose process died again and again."""
+    return Observation(video.video_id, ExtractedVideo(reject_reason=VideoReject.CRASHED), crash=crash)
+
+
 def observe_all(
     videos: Sequence[AskedFor], calibration: Calibration, max_seconds: float, description: str
 ) -> Iterator[Observation]:
@@ -127,8 +134,10 @@ def observe_all(
     its frames.
     """
     if len(videos) > 1:
-        for _, observation in map_videos(partial(_observe, calibration, max_seconds), videos, description):
-            yield observation
+        observe_one = partial(_observe, calibration, max_seconds)
+        folders = Shared(sorted({video.path.parent.absolute() for video in videos}))
+        for video, observed in map_videos(observe_one, videos, description, shared=folders):
+            yield crashed(video, observed) if isinstance(observed, Crashed) else observed
         return
     for video in videos:
         with tqdm(desc=description, unit="frame", dynamic_ncols=True, mininterval=0.5) as bar:
