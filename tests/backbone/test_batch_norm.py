@@ -68,3 +68,17 @@ def test_without_momentum_the_running_statistics_stay():
 def test_bfloat16_stays_bfloat16():
     _, layer = _pair(LAYERS["plain"])
     assert layer(torch.randn(2, 4, 3, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_for_gpus_a_network_has_the_same_weights_in_pytorchs_own_layers():
+    """Which compute on GPUs alone; as they are when nothing is trained, they can be compared anywhere."""
+    torch.manual_seed(0)
+    plain = timm.create_model("test_efficientnet", num_classes=1).eval()
+    model, images = copy.deepcopy(plain), torch.randn(2, 3, 32, 32)
+    parameters = list(model.parameters())
+    synchronize_batch_norm(model, torch.device("cuda"))
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms)
+    assert all(after is before for after, before in zip(model.parameters(), parameters, strict=True))
+    assert list(model.state_dict()) == list(plain.state_dict())
+    assert torch.equal(model(images), plain(images))
