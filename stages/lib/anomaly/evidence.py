@@ -92,7 +92,8 @@ class Reference:
 
     @cached_property
     def _varies(self) -> np.ndarray:
-        return np.ptp(self.evidence, axis=0) != 0  # true for NaN as well
+        varies: np.ndarray = np.ptp(self.evidence, axis=0) != 0  # true for NaN as well
+        return varies
 
     @cached_property
     def _mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
