@@ -40,6 +40,14 @@ def test_a_file_from_before_likelihood_ratios_is_read(tmp_path):
     assert read_calibration(path).measured is None
 
 
+def test_by_a_file_from_before_frames_were_shrunk_none_is(tmp_path):
+    path = _written(tmp_path)
+    content = json.loads(path.read_text())
+    del content["frames"]["max_side"]
+    path.write_text(json.dumps(content))
+    assert read_calibration(path).frames.max_side == 0
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [

@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, ndtri_exp
-from scipy.stats import t
+from scipy.special import logsumexp, ndtri_exp, stdtr
 from sklearn.pipeline import Pipeline
 
 from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
@@ -86,9 +85,20 @@ class Reference:
         left_out = self.left_out + len(self.video_ids) - len(kept)
         return Reference(tuple(self.video_ids[at] for at in kept), self.evidence[kept], left_out)
 
+    # What every video is held against, computed once.
     @cached_property
     def _sorted(self) -> np.ndarray:
         return np.sort(self.evidence, axis=0)
+
+    @cached_property
+    def _varies(self) -> np.ndarray:
+        varies: np.ndarray = np.ptp(self.evidence, axis=0) != 0  # true for NaN as well
+        return varies
+
+    @cached_property
+    def _mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
+        deviation = self.evidence.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(self.video_ids))
+        return self.evidence.mean(axis=0), np.where(self._varies, deviation, np.inf)
 
     def deviations(self, evidence: np.ndarray) -> np.ndarray:
         """Evidence (…, 4) in deviations from the mean of the reference, less for a reference of few, (…, 4).
@@ -96,12 +106,10 @@ class Reference:
         That is Student's statistic of one more video of the same kind. 0 for evidence that is the same in all of the
         reference: it has no scale. NaN for evidence that there isn't, and for fewer than two videos.
         """
-        n = len(self.video_ids)
-        if n < FEWEST_REALS:
+        if len(self.video_ids) < FEWEST_REALS:
             return np.full(evidence.shape, np.nan)
-        varies = np.ptp(self.evidence, axis=0) != 0  # true for NaN as well
-        deviation = np.where(varies, self.evidence.std(axis=0, ddof=1) * np.sqrt(1 + 1 / n), np.inf)
-        result: np.ndarray = (evidence - self.evidence.mean(axis=0)) / deviation
+        mean, deviation = self._mean_and_deviation
+        result: np.ndarray = (evidence - mean) / deviation
         return result
 
     def tails(self, evidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,14 +121,14 @@ class Reference:
         """
         n, deviations = len(self.video_ids), self.deviations(evidence)
         all_of_them = n + self.left_out  # else the threshold, of videos that are left out, would be too low for others
-        varies = np.ptp(self.evidence, axis=0) != 0 if n else np.ones(len(EVIDENCE), bool)
+        varies = self._varies if n else np.ones(len(EVIDENCE), bool)
         tails = []
         for sign in (1, -1):
             beyond = np.empty(evidence.shape, np.int64)
             for kind, own in enumerate(self._sorted.T):  # of NaN all ranks are alike: the tail is NaN
                 rank = own.searchsorted(evidence[..., kind], "left" if sign > 0 else "right")
                 beyond[..., kind] = n - rank if sign > 0 else rank
-            smoothed = np.maximum(t.sf(sign * deviations, max(n - 1, 1)), _LEAST_TAIL)
+            smoothed = np.maximum(stdtr(max(n - 1, 1), -sign * deviations), _LEAST_TAIL)
             tails.append((np.where(varies, beyond, n / 2) + smoothed) / (all_of_them + 1))
         return tails[0], tails[1]
 

@@ -67,8 +67,8 @@ def score_video(
         too_few = VideoReject.TOO_FEW_FACES if n_faces else VideoReject.NO_FACE
         return VideoScore(None, np.empty(0), earlier_reject or too_few)
     mean = evidence.mean(axis=0)
-    score, typical = float(combined_score(mean, reference, settings)), float(typicality(mean, reference))
-    of_pairs = combined_score(evidence, reference, settings)
+    scores = combined_score(np.vstack([mean, evidence]), reference, settings)
+    score, of_pairs, typical = float(scores[0]), scores[1:], float(typicality(mean, reference))
     if np.isnan(score):
         return VideoScore(None, of_pairs, VideoReject.UNCALIBRATED, evidence)
     interval = _interval(evidence, reference, settings, score) if with_interval and len(evidence) > 1 else None
