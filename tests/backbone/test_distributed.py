@@ -34,8 +34,10 @@ def two(monkeypatch) -> None:
 def trained(tmp_path_factory) -> Path:
     """A folder with what each of two processes ends with in every case. They are forked, which saves their imports."""
     folder = tmp_path_factory.mktemp("trained")
-    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp_fork")
+    fabric, before = Fabric(accelerator="cpu", devices=2, strategy="ddp_fork"), dict(os.environ)
     fabric.launch(lambda fabric: train_all(folder, Processes(fabric)))
+    os.environ.clear()  # of the port that Fabric has chosen, which may be taken by the time of the next launch
+    os.environ.update(before)
     return folder
 
 

@@ -16,7 +16,7 @@ from stages import train_backbone
 from tests.helpers.banks import fakes_of
 from tests.helpers.pipeline import BIN, ROOT, change_params
 
-EPOCHS = 12
+EPOCHS = 20  # more than are done before the kill, on any machine
 
 
 def _folder(folder: Path) -> Path:
@@ -73,6 +73,7 @@ def killed(tmp_path_factory) -> tuple[Path, int, str, list[int]]:
     )
     while not (folder / PATHS["checkpoint"]).exists() and process.poll() is None:
         time.sleep(0.01)
+    assert process.poll() is None, process.stderr.read()
     children = _children(process.pid)
     os.kill(children[1], signal.SIGKILL)
     _, said = process.communicate(timeout=30)

@@ -92,6 +92,7 @@ def launch(train: Callable[[Processes], None]) -> None:
     if devices is None or (devices == 1 and not _started_by_launcher()):
         return train(ALONE)
     fabric, errors = _fabric(devices), multiprocessing.get_context("spawn").SimpleQueue()
+    before = dict(os.environ)
     try:
         fabric.launch(partial(_run, train, errors))
     except ProcessExitedException as death:
@@ -102,6 +103,9 @@ def launch(train: Callable[[Processes], None]) -> None:
             f"training process {death.error_index} of {devices} (numbered from 0) {how}, and the others were stopped; "
             "run the same command again to resume after the last whole epoch, with any DIFFFAKE_DEVICES"
         ) from None
+    finally:  # Fabric leaves the port that it chose, which would be taken again for another launch
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _run(train: Callable[[Processes], None], errors: "SimpleQueue[str]", fabric: "Fabric") -> None:
