@@ -15,6 +15,7 @@ def _as_it_is(params) -> None:
     params["backbone"].update(name="test_vit", weights=IMPORTED, normalization="weights", input_size=64)
     params["train"].update(tune="none", boundary=0.0, patch=128, epochs=7)
     params["scoring"].update(side="typical", evidence=["pairs", "classifier"])
+    del params["datasets"]["messy"]  # it tells nothing more here
 
 
 def test_imported_weights_go_through_unchanged_to_a_calibrated_model(folder):
@@ -46,5 +47,5 @@ def test_imported_weights_go_through_unchanged_to_a_calibrated_model(folder):
 
     logits = pq.read_table(folder / "data/embeddings/demo.parquet")["fake_logit"].to_pylist()
     assert len(set(logits)) > 1
-    assert set(read_json(folder / "metrics/baselines.json")["classifier"]) == {"demo", "messy"}
+    assert set(read_json(folder / "metrics/baselines.json")["classifier"]) == {"demo"}
     assert read_json(folder / "models/calibration.json")["validation"]["scores"]

@@ -19,7 +19,7 @@ from stages.lib.anomaly.files import AnomalyModels, load_anomaly_models, save_an
 from stages.lib.calibration.bundle import load_calibration
 from stages.lib.detection.detector import Detector
 from stages.lib.detection.observation import observe
-from tests.helpers.pipeline import BIN, NAMES, change_params, read_json, run, run_pipeline, run_stage, stages_run
+from tests.helpers.pipeline import BIN, NAMES, change_params, read_json, run, run_stage, stages_run
 
 EVIDENCE = {"pairs", "typicality", "drift"}  # detectors that the scores are made of; there is no boundary map
 FAMILIES = {"swap", "lips", "animated"}
@@ -222,6 +222,7 @@ def test_what_a_score_is_made_of_is_chosen_by_one_command(folder, ran):
 
 
 def test_people_can_be_cross_validated(folder):
+    change_params(folder, lambda params: params["datasets"].pop("messy"))  # nobody is named there
     folds = ("-S", "cross_validation.folds=2", "-S", "cross_validation.fold=1")
     out = run(folder, "dvc", "exp", "run", *folds).stdout
     ran_stages = stages_run(out)
@@ -269,12 +270,6 @@ def test_a_misspelt_fusion_stops_with_one_message_and_changes_nothing(folder, ra
     assert done.returncode != 0 and text.count("found 'sub33', expected 'abs', 'sub'") == 1 and "Traceback" not in text
     assert _locked_outs(folder) == _locked_outs(ran)
     assert (folder / "data/pairs/demo.parquet").read_bytes() == (ran / "data/pairs/demo.parquet").read_bytes()
-
-
-def test_one_and_two_workers_give_the_same_bytes(ran, tmp_path):
-    one, two = _locked_outs(run_pipeline(tmp_path / "one", workers=1)), _locked_outs(ran)
-    # DVCLive writes the time of the run into no file that is locked; every artifact is compared.
-    assert one == two
 
 
 @pytest.mark.parametrize(

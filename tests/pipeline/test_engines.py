@@ -1,4 +1,6 @@
-"""Every stage that works video by video gives the same bytes on a Dask cluster one of whose workers is killed."""
+"""Every stage that works video by video gives the same bytes however it is run: by this very process, by several, and
+on a Dask cluster one of whose workers is killed.
+"""
 
 import os
 import subprocess
@@ -8,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.helpers.pipeline import BIN, files_below
+from tests.helpers.pipeline import BIN, files_below, run
 
 # Of each stage what it reads and what it writes below {out}, as dvc.yaml has it.
 STAGES = {
@@ -34,12 +36,25 @@ def _workers(process: subprocess.Popen) -> list[psutil.Process]:
     return [one for one in below if "spawn_main" in " ".join(one.cmdline())]
 
 
+def _command(stage: str, folder: Path) -> list[str]:
+    """The stage, writing below a folder."""
+    inputs, written = STAGES[stage]
+    arguments = f"{inputs} --out {folder}/{written}".format(ledger=folder / "ledger.sqlite", out=folder)
+    return [str(BIN / "python"), "-m", f"stages.{stage}", *arguments.split()]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_one_worker_gives_the_bytes_of_two(ran, tmp_path, stage):
+    run(ran, *_command(stage, tmp_path), workers=1)
+    written = STAGES[stage][1]
+    assert _files(tmp_path / written) == _files(ran / written)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_worker_killed_in_a_stage_changes_no_byte(ran, tmp_path, stage):
-    inputs, written = STAGES[stage]
-    arguments = f"{inputs} --out {tmp_path}/{written}".format(ledger=tmp_path / "ledger.sqlite", out=tmp_path)
+    written = STAGES[stage][1]
     process = subprocess.Popen(
-        [BIN / "python", "-m", f"stages.{stage}", *arguments.split()],
+        _command(stage, tmp_path),
         cwd=ran,
         env=os.environ | {"DIFFFAKE_SCHEDULER": "local:2"},
         stdout=subprocess.PIPE,
