@@ -116,14 +116,14 @@ def map_videos(
     """
     call = partial(_one_threaded, function)
     with (
-        _engine(description, uses_device, shared or Shared()) as engine,
+        _engine(len(items), description, uses_device, shared or Shared()) as engine,
         closing(_run(engine, call, items)) as outcomes,
     ):
         for at, outcome in progress(outcomes, description, len(items), unit):
             yield items[at], outcome
 
 
-def _engine(description: str, uses_device: bool, shared: Shared) -> AbstractContextManager[Engine | None]:
+def _engine(n_items: int, description: str, uses_device: bool, shared: Shared) -> AbstractContextManager[Engine | None]:
     """What is to run the calls; None for this very process."""
     where = os.environ.get("DIFFFAKE_SCHEDULER", "")
     if where:
@@ -131,7 +131,7 @@ def _engine(description: str, uses_device: bool, shared: Shared) -> AbstractCont
     if os.environ.get("DIFFFAKE_WORKERS") == "1":
         return nullcontext(None)
     alone = uses_device and pick_device() != "cpu"
-    return nullcontext(_Processes(1 if alone else worker_count()))
+    return nullcontext(_Processes(1 if alone else min(worker_count(), max(n_items, 1))))
 
 
 def _one_threaded(function: Callable[[Item], Result], item: Item) -> Result:
@@ -141,7 +141,7 @@ def _one_threaded(function: Callable[[Item], Result], item: Item) -> Result:
     try:
         return function(item)
     except Exception as error:
-        error.add_note(f"while processing {name_of(item)}")
+        error.add_note(f"while processing {_name_of(item)}")
         raise
 
 
@@ -175,7 +175,7 @@ def _run(
                     suspects.append(at)
                     if lost[at] > _LOST:
                         raise InputError(
-                            f"{name_of(items[at])}: {_LOST} workers died that only watched over it ({error}); "
+                            f"{_name_of(items[at])}: {_LOST} workers died that only watched over it ({error}); "
                             "look at their memory and their logs, then run the same command: it goes on from here"
                         ) from error
                 except CancelledError:
@@ -189,7 +189,7 @@ def _run(
         raise
 
 
-def name_of(item: object) -> str:
+def _name_of(item: object) -> str:
     """What an item is called: its ``video_id``, where it has one."""
     return str(getattr(item, "video_id", item))
 
