@@ -2,56 +2,22 @@
 
 import os
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
-import distributed
 import pytest
 
 from stages.lib import cluster
 from stages.lib.cluster import Shared, Site
 from stages.lib.errors import InputError
 from stages.lib.mapping import Crashed, map_videos
-from stages.lib.records import Video
-
-
-@pytest.fixture(scope="module")
-def two_workers():
-    """The address of a cluster of two processes."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local:
-        yield local.scheduler_address
 
 
 @pytest.fixture
-def scheduler(monkeypatch, two_workers):
-    monkeypatch.setenv("DIFFFAKE_SCHEDULER", two_workers)
+def scheduler(monkeypatch, dask_address):
+    monkeypatch.setenv("DIFFFAKE_SCHEDULER", dask_address)
     monkeypatch.delenv("DIFFFAKE_WORKERS", raising=False)
-    return two_workers
-
-
-def test_every_item_is_yielded_with_its_result(scheduler):
-    assert sorted(map_videos(lambda item: 2 * item, range(9), "test")) == [(n, 2 * n) for n in range(9)]
-
-
-def test_an_error_in_a_worker_names_its_video(scheduler):
-    def fail(item):
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError) as error:
-        list(map_videos(fail, [Video("clip 7.mp4", "")], "test"))
-    assert "while processing clip 7.mp4" in error.value.__notes__
-
-
-def test_no_more_begin_than_two_for_each_worker_beyond_what_is_used(scheduler, tmp_path):
-    def begin(item):
-        (tmp_path / str(item)).touch()
-
-    results = map_videos(begin, range(20), "test")
-    for used in range(1, 4):
-        next(results)
-        time.sleep(0.3)  # in which others could begin
-        assert len(list(tmp_path.iterdir())) <= used - 1 + 2 * 2
+    return dask_address
 
 
 def test_a_worker_that_is_killed_loses_nothing(scheduler, tmp_path):

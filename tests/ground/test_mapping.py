@@ -17,6 +17,15 @@ def two_workers(monkeypatch):
     monkeypatch.setenv("DIFFFAKE_WORKERS", "2")
 
 
+@pytest.fixture(params=["two processes", "this process", "Dask"])
+def engine(request, monkeypatch):
+    """Each of the ways to run the work."""
+    if request.param == "this process":
+        monkeypatch.setenv("DIFFFAKE_WORKERS", "1")
+    if request.param == "Dask":
+        monkeypatch.setenv("DIFFFAKE_SCHEDULER", request.getfixturevalue("dask_address"))
+
+
 def die_of(number: int, folder: Path, lives: int = 10**6):
     """A function that doubles a number, but is killed by one of them, ``lives`` times at most."""
 
@@ -30,7 +39,7 @@ def die_of(number: int, folder: Path, lives: int = 10**6):
     return double
 
 
-def test_every_item_is_yielded_with_its_result():
+def test_every_item_is_yielded_with_its_result(engine):
     assert sorted(map_videos(lambda item: 2 * item, range(9), "test")) == [(n, 2 * n) for n in range(9)]
 
 
@@ -69,10 +78,7 @@ def test_an_error_of_a_video_that_is_tried_alone_is_raised_and_names_it(tmp_path
     assert "while processing clip 7.mp4" in error.value.__notes__
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_error_in_a_worker_names_its_video(monkeypatch, workers):
-    monkeypatch.setenv("DIFFFAKE_WORKERS", workers)
-
+def test_an_error_in_a_worker_names_its_video(engine):
     def fail(item):
         raise ZeroDivisionError
 
@@ -81,7 +87,7 @@ def test_an_error_in_a_worker_names_its_video(monkeypatch, workers):
     assert "while processing clip 7.mp4" in error.value.__notes__
 
 
-def test_no_more_begin_than_two_for_each_worker_beyond_what_is_used(tmp_path):
+def test_no_more_begin_than_two_for_each_worker_beyond_what_is_used(engine, tmp_path):
     def begin(item):
         (tmp_path / str(item)).touch()
 
