@@ -33,11 +33,11 @@ from stages.lib.tables import (
 )
 
 ROOT = Path(__file__).parents[1]
-NAME, N_FACES, DIMENSION = "synthetic", 32, 64
+NAME, N_FACES = "synthetic", 32
+DIMENSION = 64  # of the embeddings
 OF_A_PERSON, OF_A_REAL = 10, 5  # videos; of a real video itself and its fakes
 N_KINDS = 100  # videos whose numbers differ by more than a factor
 FILE = f"{NAME}.parquet"
-EMBEDDINGS = embeddings_schema(DIMENSION, 0)
 # The arguments of each stage that reads tables, as dvc.yaml has them.
 STAGES = {
     "fuse_pairs": f"--embeddings embeddings/{FILE} --out pairs/{FILE}",
@@ -105,9 +105,9 @@ def _faces(n_videos: int) -> Iterator[pa.Table]:
         yield pa.table(columns).select(FACES.names)
 
 
-def _embeddings(n_videos: int) -> Iterator[pa.Table]:
+def _embeddings(n_videos: int, dimension: int) -> Iterator[pa.Table]:
     rng, appearances = np.random.default_rng(2), [vector_column(one) for one in _appearances()]
-    of_kinds = rng.normal(size=(N_KINDS, N_FACES, DIMENSION)).astype(np.float32)
+    of_kinds = rng.normal(size=(N_KINDS, N_FACES, dimension)).astype(np.float32)
     logits = rng.normal(size=N_FACES).astype(np.float32)
     for number in range(n_videos):
         of_video = _what(number)
@@ -115,15 +115,16 @@ def _embeddings(n_videos: int) -> Iterator[pa.Table]:
         columns = _of_faces(number) | {name: [of_video[name]] * N_FACES for name in ("label", "method", "split")}
         columns |= {"fake_logit": logits * np.float32(unlike), "appearance": appearances[number % N_KINDS]}
         columns["embedding"] = vector_column(of_kinds[number % N_KINDS] * unlike)
-        yield pa.table(columns).select(EMBEDDINGS.names)
+        yield pa.table(columns).select(embeddings_schema(dimension, 0).names)
 
 
-def make_tables(n_videos: int) -> None:
+def make_tables(n_videos: int, dimension: int) -> None:
     """What the stages before fuse_pairs leave, in this folder."""
     write_tables("index.parquet", _index(n_videos), INDEX)
     write_tables(Path("frames", VIDEOS_TABLE), _extracted(n_videos), EXTRACTED_VIDEOS)
     write_tables(Path("faces", FACES_TABLE), _faces(n_videos), FACES)
-    write_tables(Path("embeddings", FILE), _embeddings(n_videos), EMBEDDINGS)
+    of_faces = _embeddings(n_videos, dimension)
+    write_tables(Path("embeddings", FILE), of_faces, embeddings_schema(dimension, 0))
 
 
 def _params(path: Path) -> None:
@@ -144,12 +145,13 @@ def _measured(folder: Path, command: list[str]) -> tuple[float, float]:
     return used.ru_maxrss / 1e3, used.ru_utime + used.ru_stime
 
 
-def measure(folder: Path, n_videos: int) -> dict[str, tuple[float, float]]:
+def measure(folder: Path, n_videos: int, dimension: int = DIMENSION) -> dict[str, tuple[float, float]]:
     """{stage: peak memory in MB, seconds} on so many videos, in an empty folder."""
     _params(folder / "params.yaml")
     (folder / "models").mkdir()
     (folder / "models" / BACKBONE).write_bytes(b"a network that nothing here runs")
-    found = {"tables": _measured(folder, ["-c", f"from benchmarks import memory; memory.make_tables({n_videos})"])}
+    making = f"from benchmarks import memory; memory.make_tables({n_videos}, {dimension})"
+    found = {"tables": _measured(folder, ["-c", making])}
     for name, arguments in STAGES.items():
         found[name] = _measured(folder, ["-m", f"stages.{name}", *arguments.split()])
     return found
