@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.lib.datasets.index import add_fingerprints, index_dataset
-from stages.lib.tables import FILE_STATES
+from stages.lib.schemas import FILE_STATES
 from tests.helpers import trees
 
 IDS = [f"{n:03d}" for n in range(1000)]

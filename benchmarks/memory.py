@@ -21,16 +21,8 @@ from ruamel.yaml import YAML
 from stages.lib.calibration.bundle import BACKBONE
 from stages.lib.markdown import markdown_table
 from stages.lib.records import FAKE, FAMILIES, N_APPEARANCE, N_LANDMARKS, REAL
-from stages.lib.tables import (
-    EXTRACTED_VIDEOS,
-    FACES,
-    FACES_TABLE,
-    INDEX,
-    VIDEOS_TABLE,
-    embeddings_schema,
-    vector_column,
-    write_tables,
-)
+from stages.lib.schemas import EXTRACTED_VIDEOS, FACES, FACES_TABLE, INDEX, VIDEOS_TABLE, embeddings_schema
+from stages.lib.tables import vector_column, write_tables
 
 ROOT = Path(__file__).parents[1]
 NAME, N_FACES = "synthetic", 32

@@ -24,7 +24,8 @@ from ruamel.yaml import YAML
 from benchmarks.detection import make_video
 from stages.lib.records import REAL
 from stages.lib.runtime import progress
-from stages.lib.tables import EXTRACTED_VIDEOS, FACES, FACES_TABLE, INDEX, VIDEOS_TABLE, read_by_video, write_table
+from stages.lib.schemas import EXTRACTED_VIDEOS, FACES, FACES_TABLE, INDEX, VIDEOS_TABLE
+from stages.lib.tables import read_by_video, write_table
 
 ROOT, N_FRAMES, SIZE = Path(__file__).parents[1], 4, (160, 120)
 STAGES = {  # where from, where to, and the table that is written there

@@ -40,7 +40,7 @@ from stages.lib.frames.storage import read_frames, write_frames
 from stages.lib.markdown import markdown_table
 from stages.lib.pseudo_fakes.bank import CHANNELS, FakeBank
 from stages.lib.pseudo_fakes.making import forge_run
-from stages.lib.tables import FAKES
+from stages.lib.schemas import FAKES
 from stages.params import Params, load_params
 
 SIZES, SECONDS = ((640, 360), (1280, 720), (1920, 1080)), (4, 10)

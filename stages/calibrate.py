@@ -28,16 +28,8 @@ from stages.lib.datasets.folds import people
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.files import write_json
 from stages.lib.records import REAL
-from stages.lib.tables import (
-    FACES,
-    FACES_TABLE,
-    PAIR_SCORES,
-    SCORES,
-    read_batches,
-    read_by_video,
-    read_table,
-    vectors,
-)
+from stages.lib.schemas import FACES, FACES_TABLE, PAIR_SCORES, SCORES
+from stages.lib.tables import read_batches, read_by_video, read_table, vectors
 from stages.params import load_params
 
 

@@ -23,7 +23,8 @@ from stages.lib.ledger import recipe, update_folder
 from stages.lib.mapping import map_videos
 from stages.lib.reasons import FrameReject
 from stages.lib.records import Frame, Video
-from stages.lib.tables import EXTRACTED_VIDEOS, FACES, FACES_TABLE, VIDEOS_TABLE, read_table
+from stages.lib.schemas import EXTRACTED_VIDEOS, FACES, FACES_TABLE, VIDEOS_TABLE
+from stages.lib.tables import read_table
 from stages.params import load_params
 
 

@@ -24,7 +24,8 @@ from stages.lib.photos.faces import photo_coverage, shard_file
 from stages.lib.photos.people import Shard, list_people, read_photo, shards_of
 from stages.lib.reasons import VideoReject
 from stages.lib.records import Frame
-from stages.lib.tables import PHOTOS, PHOTOS_TABLE, read_table
+from stages.lib.schemas import PHOTOS, PHOTOS_TABLE
+from stages.lib.tables import read_table
 from stages.params import load_params
 
 

@@ -19,7 +19,8 @@ from stages.lib.fingerprint import sha256
 from stages.lib.ledger import Ledger, recipe
 from stages.lib.mapping import map_videos
 from stages.lib.records import Video
-from stages.lib.tables import FACES, FACES_TABLE, embeddings_schema, read_by_video, vector_column, write_tables
+from stages.lib.schemas import FACES, FACES_TABLE, embeddings_schema
+from stages.lib.tables import read_by_video, vector_column, write_tables
 from stages.params import load_params
 
 

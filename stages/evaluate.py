@@ -32,7 +32,8 @@ from stages.lib.faces.detector import FACE_DETECTORS
 from stages.lib.files import atomic_path, write_json, write_text
 from stages.lib.reasons import VideoReject
 from stages.lib.records import REAL
-from stages.lib.tables import FRAME_SCORES, PAIR_SCORES, SCORES, read_batches, read_table
+from stages.lib.schemas import FRAME_SCORES, PAIR_SCORES, SCORES
+from stages.lib.tables import read_batches, read_table
 from stages.params import Params, load_params
 
 FACE_SELECTION = {"largest": "largest face", "track": "one person's face, tracked"}

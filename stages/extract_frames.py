@@ -19,7 +19,8 @@ from stages.lib.ledger import recipe, update_folder
 from stages.lib.mapping import map_videos
 from stages.lib.reasons import VideoReject
 from stages.lib.records import FACE_PICTURES, Video
-from stages.lib.tables import EXTRACTED_VIDEOS, INDEX, VIDEOS_TABLE, read_table
+from stages.lib.schemas import EXTRACTED_VIDEOS, INDEX, VIDEOS_TABLE
+from stages.lib.tables import read_table
 from stages.params import load_params
 
 

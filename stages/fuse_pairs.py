@@ -10,7 +10,8 @@ from stages.lib.pairs.drawing import draw_pairs
 from stages.lib.pairs.fusion import Features, fuse
 from stages.lib.records import REAL
 from stages.lib.runtime import progress
-from stages.lib.tables import embeddings_in, pairs_schema, read_by_video, vector_column, vectors, write_tables
+from stages.lib.schemas import pairs_schema
+from stages.lib.tables import embeddings_in, read_by_video, vector_column, vectors, write_tables
 from stages.params import Params, load_params
 
 

@@ -18,7 +18,8 @@ from stages.lib.datasets.index import (
 )
 from stages.lib.errors import InputError
 from stages.lib.records import FACE_PICTURES, REAL
-from stages.lib.tables import FILE_STATES, INDEX, read_table, write_table
+from stages.lib.schemas import FILE_STATES, INDEX
+from stages.lib.tables import read_table, write_table
 from stages.params import load_params
 
 

@@ -30,7 +30,8 @@ from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
 from stages.lib.files import write_text
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.records import REAL
-from stages.lib.tables import SCORES, read_table
+from stages.lib.schemas import SCORES
+from stages.lib.tables import read_table
 from stages.params import Params, load_params
 
 METRICS, DATA, MODELS = Path("metrics"), Path("data"), Path("models")

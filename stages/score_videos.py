@@ -21,20 +21,8 @@ from stages.lib.anomaly.settings import EVIDENCE, ScoringSettings
 from stages.lib.datasets.folds import read_index
 from stages.lib.reasons import FrameReject, VideoReject
 from stages.lib.runtime import progress
-from stages.lib.tables import (
-    EXTRACTED_VIDEOS,
-    FACES,
-    FACES_TABLE,
-    FRAME_SCORES,
-    PAIR_SCORES,
-    SCORES,
-    VIDEOS_TABLE,
-    embeddings_in,
-    pairs_in,
-    read_together,
-    table_writer,
-    vectors,
-)
+from stages.lib.schemas import EXTRACTED_VIDEOS, FACES, FACES_TABLE, FRAME_SCORES, PAIR_SCORES, SCORES, VIDEOS_TABLE
+from stages.lib.tables import embeddings_in, pairs_in, read_together, table_writer, vectors
 from stages.params import load_params
 
 _AT_ONCE = 64  # videos: what is in memory

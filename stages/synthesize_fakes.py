@@ -13,7 +13,8 @@ from stages.lib.mapping import map_videos
 from stages.lib.photos.faces import photo_coverage
 from stages.lib.pseudo_fakes.making import synthesize_bank, training_photos, training_videos, with_donors
 from stages.lib.pseudo_fakes.sheet import fakes_sheet
-from stages.lib.tables import FAKES, FAKES_TABLE, PHOTOS, PHOTOS_TABLE, read_table, write_tables
+from stages.lib.schemas import FAKES, FAKES_TABLE, PHOTOS, PHOTOS_TABLE
+from stages.lib.tables import read_table, write_tables
 from stages.params import load_params
 
 

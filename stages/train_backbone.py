@@ -24,7 +24,8 @@ from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import recipe
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import keep_freed_memory
-from stages.lib.tables import FAKES, FAKES_TABLE, read_table
+from stages.lib.schemas import FAKES, FAKES_TABLE
+from stages.lib.tables import read_table
 from stages.params import Params, load_params
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 # Two workers share the cores: PyTorch's threads would only wait for each other.
@@ -44,22 +45,35 @@ def pfld() -> Path:
 
 
 @pytest.fixture(scope="session")
-def ran(tmp_path_factory, testrun_uid) -> Path:
+def made_once(tmp_path_factory, testrun_uid) -> Callable[[str, Callable[[Path], Path]], Path]:
+    """``made_once(name, make)``: what ``make`` makes in an empty folder, the same for all of xdist's workers."""
+
+    def get(name: str, make: Callable[[Path], Path]) -> Path:
+        made = tmp_path_factory.getbasetemp().parent / f"{testrun_uid}.{name}"
+        with FileLock(made.with_suffix(".lock")):
+            if not made.exists():
+                made.write_text(str(make(tmp_path_factory.mktemp(name))))
+        return Path(made.read_text())
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def ran(made_once) -> Path:
     """A copy of the repository, with tiny settings and the messy dataset beside the demo, after `dvc repro`.
 
     All workers share it: what changes something works on a copy.
     """
     from tests.helpers.pipeline import run, run_pipeline
 
-    made = tmp_path_factory.getbasetemp().parent / f"{testrun_uid}.ran"
-    with FileLock(made.with_suffix(".lock")):
-        if not made.exists():
-            folder = run_pipeline(tmp_path_factory.mktemp("pipeline"))
-            run(folder, "git", "add", "-A")
-            run(folder, "git", "commit", "-qm", "ran")
-            run(folder, "python", "-m", "compileall", "-q", "stages")  # nothing is written there while it is copied
-            made.write_text(str(folder))
-    return Path(made.read_text())
+    def make(empty: Path) -> Path:
+        folder = run_pipeline(empty)
+        run(folder, "git", "add", "-A")
+        run(folder, "git", "commit", "-qm", "ran")
+        run(folder, "python", "-m", "compileall", "-q", "stages")  # nothing is written there while it is copied
+        return folder
+
+    return made_once("pipeline", make)
 
 
 @pytest.fixture(scope="session")

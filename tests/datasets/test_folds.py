@@ -6,7 +6,8 @@ import pytest
 from stages.lib.datasets.folds import people, people_of_fold, read_index
 from stages.lib.errors import InputError
 from stages.lib.records import FAKE, REAL, SPLITS
-from stages.lib.tables import INDEX, write_table
+from stages.lib.schemas import INDEX
+from stages.lib.tables import write_table
 from tests.helpers.params import cross_validation_settings
 
 PEOPLE = [f"p{i}" for i in range(30)]

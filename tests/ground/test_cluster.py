@@ -5,6 +5,8 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import dask
+import distributed
 import pytest
 
 from stages.lib import cluster
@@ -28,6 +30,21 @@ def test_a_worker_that_is_killed_loses_nothing(scheduler, tmp_path):
         return item
 
     assert sorted(map_videos(die_once, range(6), "test")) == [(n, n) for n in range(6)]
+
+
+def test_a_worker_that_is_stopped_loses_nothing(monkeypatch, tmp_path):
+    def stop_once(item):
+        if item == 2 and not (tmp_path / "stopped").exists():
+            (tmp_path / "stopped").touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return item
+
+    with (
+        dask.config.set({"distributed.scheduler.worker-ttl": "5s"}),  # Dask takes no less
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
+    ):
+        monkeypatch.setenv("DIFFFAKE_SCHEDULER", local.scheduler_address)
+        assert sorted(map_videos(stop_once, range(6), "test")) == [(n, n) for n in range(6)]
 
 
 def test_a_video_that_kills_workers_is_given_up_and_the_others_are_done(scheduler):

@@ -8,13 +8,10 @@ import pytest
 
 from stages.lib.errors import InputError
 from stages.lib.records import N_APPEARANCE
+from stages.lib.schemas import EXTRACTED_VIDEOS, FRAME_SCORES, INDEX, embeddings_schema
 from stages.lib.tables import (
-    EXTRACTED_VIDEOS,
-    FRAME_SCORES,
-    INDEX,
     ROW_GROUP,
     embeddings_in,
-    embeddings_schema,
     read_batches,
     read_by_video,
     read_table,

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from stages.lib.files import bank_file, write_array
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.tables import FAKES, FAKES_TABLE, write_table
+from stages.lib.schemas import FAKES, FAKES_TABLE
+from stages.lib.tables import write_table
 
 HOW = {"scheme": "global", "blend_ratio": 1.0, "transformed": "source", "donor": None, "rate_factor": None}
 

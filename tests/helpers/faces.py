@@ -9,7 +9,8 @@ from stages.lib.faces.landmarks import canonical_face
 from stages.lib.files import faces_file, write_array
 from stages.lib.photos.faces import shard_file
 from stages.lib.records import N_APPEARANCE
-from stages.lib.tables import FACES, FACES_TABLE, PHOTOS, PHOTOS_TABLE, write_table
+from stages.lib.schemas import FACES, FACES_TABLE, PHOTOS, PHOTOS_TABLE
+from stages.lib.tables import write_table
 
 SIDE = 64
 LANDMARKS = canonical_face() * 17 + (32, 26)

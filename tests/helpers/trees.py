@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.lib.tables import FILE_STATES
+from stages.lib.schemas import FILE_STATES
 
 Put = Callable[[Path], object]
 NO_STATES = pd.DataFrame(columns=FILE_STATES.names)  # no file has been seen before

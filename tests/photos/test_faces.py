@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from stages.lib.photos.faces import photo_coverage
-from stages.lib.tables import PHOTOS
+from stages.lib.schemas import PHOTOS
 
 
 def used(person, row):

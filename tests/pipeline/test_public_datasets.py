@@ -72,9 +72,13 @@ def _run_stage(monkeypatch: pytest.MonkeyPatch, params: dict, name: str, key: st
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory) -> Path:
+def evaluated(made_once) -> Path:
     """A folder in which every stage ran on every miniature tree."""
-    folder, params = tmp_path_factory.mktemp("benchmarks"), _params()
+    return made_once("benchmarks", _evaluate)
+
+
+def _evaluate(folder: Path) -> Path:
+    params = _params()
     videos = _videos(folder / "made")
     for name in trees.TREES:
         _build(name, folder / "inputs" / name, videos)

@@ -8,7 +8,7 @@ import pytest
 
 from stages.lib.errors import InputError
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.tables import FAKES
+from stages.lib.schemas import FAKES
 from tests.helpers.banks import bank_of
 
 

@@ -18,7 +18,7 @@ from stages.lib.pseudo_fakes.making import (
     with_donors,
 )
 from stages.lib.pseudo_fakes.schemes import SCHEMES
-from stages.lib.tables import FAKES, INDEX
+from stages.lib.schemas import FAKES, INDEX
 from tests.helpers.faces import LANDMARKS, SIDE, crops, write_faces, write_photos
 from tests.helpers.params import SHIPPED, changed
 

@@ -11,7 +11,8 @@ import pytest
 from stages import crop_faces, extract_frames, index_videos
 from stages.lib.errors import InputError
 from stages.lib.reasons import FrameReject, VideoReject
-from stages.lib.tables import EXTRACTED_VIDEOS, FACES, INDEX, read_table
+from stages.lib.schemas import EXTRACTED_VIDEOS, FACES, INDEX
+from stages.lib.tables import read_table
 from tests.helpers.pipeline import ROOT, change_params, files_below
 from tests.helpers.videos import portrait
 

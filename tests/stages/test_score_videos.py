@@ -13,16 +13,8 @@ from stages import fit_anomaly_model, fuse_pairs, score_videos
 from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.reasons import FrameReject
 from stages.lib.records import N_APPEARANCE, REAL
-from stages.lib.tables import (
-    EXTRACTED_VIDEOS,
-    FACES,
-    INDEX,
-    PAIR_SCORES,
-    SCORES,
-    embeddings_schema,
-    read_table,
-    write_table,
-)
+from stages.lib.schemas import EXTRACTED_VIDEOS, FACES, INDEX, PAIR_SCORES, SCORES, embeddings_schema
+from stages.lib.tables import read_table, write_table
 from tests.helpers.pipeline import ROOT, change_params
 
 N_VIDEOS, N_FACES, DIMENSION = 70, 6, 4

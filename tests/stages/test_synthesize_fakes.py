@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 
 from stages import synthesize_fakes
 from stages.lib.pseudo_fakes.bank import FakeBank
-from stages.lib.tables import FAKES, FAKES_TABLE, INDEX, read_table, write_table
+from stages.lib.schemas import FAKES, FAKES_TABLE, INDEX
+from stages.lib.tables import read_table, write_table
 from tests.helpers.faces import SIDE, write_faces, write_photos
 from tests.helpers.pipeline import ROOT, change_params, read_json
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from stages.lib.datasets.settings import CrossValidationSettings
 from stages.lib.errors import InputError
-from stages.lib.tables import INDEX, read_table
+from stages.lib.schemas import INDEX
+from stages.lib.tables import read_table
 
 VALIDATION_SHARE = 5  # one in so many of the people who are not tested
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from stages.lib.records import Frame
-from stages.lib.tables import FRAMES, read_table, write_table
+from stages.lib.schemas import FRAMES
+from stages.lib.tables import read_table, write_table
 
 _ZSTD = pa.Codec("zstd", 1)
 

@@ -26,8 +26,9 @@ from stages.lib.pseudo_fakes.forgery import Donor
 from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.records import REAL, Video
+from stages.lib.schemas import FACES, FACES_TABLE, FAKES, PHOTOS, PHOTOS_TABLE
 from stages.lib.seeding import video_rng
-from stages.lib.tables import FACES, FACES_TABLE, FAKES, PHOTOS, PHOTOS_TABLE, landmarks_of, read_table
+from stages.lib.tables import landmarks_of, read_table
 
 COMPRESSED = 0.75  # share of pseudo-fakes that go through x264, where synthesis.crf says so
 _LONGEST_STILL = 3  # frames of the run that a photo is compressed as; its last one is kept
