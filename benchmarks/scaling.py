@@ -44,7 +44,7 @@ from stages.lib.schemas import FAKES
 from stages.params import Params, load_params
 
 SIZES, SECONDS = ((640, 360), (1280, 720), (1920, 1080)), (4, 10)
-TABLE_VIDEOS, TABLE_STAGES = 1000, ("fuse_pairs", "score_videos", "evaluate")
+TABLE_VIDEOS, TABLE_STAGES = (500, 2000), ("fuse_pairs", "score_videos", "evaluate")
 NODES = (1, 10, 100)
 BEGIN, END = "<!-- python -m benchmarks.scaling -->", "<!-- the end of what it writes -->"
 
@@ -99,7 +99,7 @@ class Work:
         """(hours, what they are spent on): the longest of what goes on at the same time."""
         seconds = {
             "cores": self.cpu_s / (on.nodes * on.cores),
-            "GPUs": self.flops / (on.nodes * on.gpus * on.tflops * 1e12),
+            "GPUs": self.flops / (on.nodes * max(on.gpus, 1) * on.tflops * 1e12),
             "storage": self.n_bytes / (on.storage * 1e9),
             "main process": self.main_s,
         }
@@ -219,6 +219,16 @@ def _of_batches(folder: Path, params: Params) -> tuple[float, float]:
     return make(None), make(slice(0, 0))
 
 
+def _of_tables(dimension: int) -> dict[str, float]:
+    """Seconds that each stage which works on tables takes for one more video."""
+    found = []
+    for n_videos in TABLE_VIDEOS:
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(measure_tables(Path(folder), n_videos, dimension))
+    few, many = TABLE_VIDEOS
+    return {stage: (found[1][stage][1] - found[0][stage][1]) / (many - few) for stage in TABLE_STAGES}
+
+
 def measured() -> Costs:
     """All costs, on this machine."""
     cv2.setNumThreads(1)
@@ -236,8 +246,6 @@ def measured() -> Costs:
     forging = processor_time(
         lambda: [forge_run(crops[:1], landmarks[None], params.synthesis, rng, [None], is_video=False) for _ in crops]
     )
-    with tempfile.TemporaryDirectory() as name:
-        tables = measure_tables(Path(name), TABLE_VIDEOS, architecture.embedding_dim)
     return Costs(
         extract,
         crop,
@@ -249,13 +257,13 @@ def measured() -> Costs:
         forging / len(crops),
         pair_s,
         drawn_s,
-        {stage: tables[stage][1] / TABLE_VIDEOS for stage in TABLE_STAGES},
+        _of_tables(architecture.embedding_dim),
         dispatch_ms() / 1000,
     )
 
 
-def works(costs: Costs, params: Params, of: Collection) -> dict[str, Work]:
-    """What each stage that goes on with the number of videos takes for one of a collection."""
+def works(costs: Costs, params: Params, of: Collection, has_gpus: bool) -> dict[str, Work]:
+    """What each stage whose work grows with the videos takes for one of a collection."""
     n, pixels = params.frames.per_video, params.frames.per_video * of.megapixels
     frames, crops = costs.per_pixel * pixels * 1e6, n * 3.0 * params.faces.size**2
     sent = costs.dispatch_s
@@ -265,14 +273,19 @@ def works(costs: Costs, params: Params, of: Collection) -> dict[str, Work]:
         ),
         "crop_faces": Work(costs.crop(n, pixels), 0, frames + crops, sent),
         # The main process reads each video's faces to tell whether they are those of before.
-        "embed_faces": Work(0, n * costs.face_flops, 2 * crops, sent + costs.hash_s),
+        "embed_faces": Work(
+            0 if has_gpus else n * costs.embed_s,
+            n * costs.face_flops if has_gpus else 0,
+            2 * crops,
+            sent + costs.hash_s,
+        ),
         "tables": Work(main_s=sum(costs.tables_s.values())),
     }
 
 
 def training(costs: Costs, params: Params, on: Cluster) -> tuple[float, str]:
     """(hours, what they are spent on) of training on the training part of FaceForensics++."""
-    processes = min(on.nodes * on.gpus, params.train.batch_size // 2)
+    processes = min(on.nodes * max(on.gpus, 1), params.train.batch_size // 2)
     pairs = N_TRAINING * params.frames.per_video * params.train.epochs
     passes = 3 * (2 if params.train.sam_rho else 1)  # forward, and back at twice its cost
     seconds = {
@@ -308,7 +321,7 @@ def page(costs: Costs, params: Params, on: Callable[[int], Cluster]) -> str:
     head = ["stage", "seconds of a core", "GPU", "written"]
     stages, rows = [], []
     for of in COLLECTIONS:
-        work = works(costs, params, of)
+        work = works(costs, params, of, has_gpus=node.gpus > 0)
         stages = list(work)
         for nodes in NODES:
             cells = {stage: one.limited(of.n_videos, on(nodes)) for stage, one in work.items()}
@@ -327,8 +340,7 @@ def page(costs: Costs, params: Params, on: Callable[[int], Cluster]) -> str:
     return f"""\
 {markdown_table(head, measured_rows)}
 For each video the main process takes {1000 * costs.dispatch_s:.1f} ms to send it to one of {SLEEPERS} Dask workers and
-to note its result, {1000 * costs.hash_s:.1f} ms to hash its faces (`embed_faces`), and for its tables
-{tables}.
+to note its result, {1000 * costs.hash_s:.1f} ms to hash its faces (`embed_faces`), and for its tables {tables}.
 
 With nodes of {node.cores} cores and {node.gpus} GPUs, each GPU sustaining {node.tflops:g} TFLOP/s, and storage that
 gives {node.storage:g} GB/s in all (these are assumed), {n} frames a video:
