@@ -13,6 +13,7 @@ import argparse
 import itertools
 import re
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -337,18 +338,26 @@ def page(costs: Costs, params: Params, on: Callable[[int], Cluster]) -> str:
     trained = [
         f"{_time(hours)} on {nodes} ({what})" for nodes in NODES for hours, what in [training(costs, params, on(nodes))]
     ]
-    return f"""\
-{markdown_table(head, measured_rows)}
-For each video the main process takes {1000 * costs.dispatch_s:.1f} ms to send it to one of {SLEEPERS} Dask workers and
-to note its result, {1000 * costs.hash_s:.1f} ms to hash its faces (`embed_faces`), and for its tables {tables}.
+    of_main = (
+        f"For each video the main process takes {1000 * costs.dispatch_s:.1f} ms to send it to one of {SLEEPERS} Dask "
+        f"workers and to note its result, {1000 * costs.hash_s:.1f} ms to hash its faces (`embed_faces`), and for its "
+        f"tables {tables}."
+    )
+    assumed = (
+        f"With nodes of {node.cores} cores and {node.gpus} GPUs, each GPU sustaining {node.tflops:g} TFLOP/s, and "
+        f"storage that gives {node.storage:g} GB/s in all (these are assumed), {n} frames a video:"
+    )
+    of_training = (
+        f"Training on FaceForensics++'s {N_TRAINING} training reals, as shipped, in a process for each GPU up to one "
+        f"for each pair of a batch: {', '.join(trained)}."
+    )
+    table = markdown_table(["videos, and disk", "nodes", *stages, "all"], rows)
+    parts = [markdown_table(head, measured_rows), *map(_wrapped, (of_main, assumed)), table, _wrapped(of_training)]
+    return "\n".join(parts)
 
-With nodes of {node.cores} cores and {node.gpus} GPUs, each GPU sustaining {node.tflops:g} TFLOP/s, and storage that
-gives {node.storage:g} GB/s in all (these are assumed), {n} frames a video:
 
-{markdown_table(["videos, and disk", "nodes", *stages, "all"], rows)}
-Training on FaceForensics++'s {N_TRAINING} training reals, as shipped, in a process for each GPU up to one for each pair
-of a batch: {", ".join(trained)}.
-"""
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 120) + "\n"
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from stages.lib.anomaly.evidence import FEWEST_REALS, make_reference
 from stages.lib.anomaly.files import AnomalyModels, save_anomaly_models
 from stages.lib.anomaly.fitting import evenly_drawn, fit_anomaly_model
 from stages.lib.anomaly.scoring import mean_evidence
+from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.records import REAL
 from stages.lib.tables import embeddings_in, pairs_in, read_by_video, vectors
 from stages.params import load_params
@@ -41,7 +42,7 @@ def main() -> None:
     params = load_params()
     most, seed = params.anomaly_model.max_vectors, params.seed
     fused, n_pairs = _training_vectors(paths.pairs, pairs_in(paths.pairs), "fused", most, seed)
-    model = fit_anomaly_model(fused, params.anomaly_model, seed)
+    model = fit_anomaly_model(fused, params.anomaly_model, seed, FUSIONS[params.fusion].learned)
     # No model was fitted to validation reals: they show what other real videos' evidence is.
     of_validation = partial(_reals, split="val")
     reference = make_reference(

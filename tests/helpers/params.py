@@ -46,7 +46,7 @@ def pair_settings(**changes: Any) -> PairSettings:
 
 
 def anomaly_model_settings(**changes: Any) -> AnomalyModelSettings:
-    tiny = {"pca": 0, "covariance": "full", "regularization": 1e-6, "bottleneck": 1}
+    tiny = {"pca": 0, "covariance": "full", "regularization": 1e-6, "bottleneck": 1, "transforms": 1}
     return changed(SHIPPED.anomaly_model, **tiny | changes)
 
 

@@ -19,6 +19,7 @@ from stages.lib.calibration.bundle import (
 )
 from stages.lib.detection.observation import Observation
 from stages.lib.detection.verdict import Verdict, decide
+from stages.lib.faces.landmarks import canonical_face
 from stages.lib.faces.video_faces import Face
 from stages.lib.files import write_json
 from stages.lib.fingerprint import sha256
@@ -87,7 +88,7 @@ def observation_of(name: str, n_faces: int = 6, dropped: int = 0, face_px: float
     crops = np.random.default_rng(0).integers(0, 255, (n_faces, 224, 224, 3), np.uint8)
     box = np.array([10.0, 10.0, face_px, face_px])
     grey = np.zeros(N_APPEARANCE, np.float32)
-    faces = [Face(5 * i, i / 5, None, box, appearance=grey) for i in range(n_faces)]
+    faces = [Face(5 * i, i / 5, None, box, canonical_face() * 58 + 112, grey) for i in range(n_faces)]
     faces += [Face(5 * i, i / 5, FrameReject.NO_FACE) for i in range(n_faces, n_faces + dropped)]
     extracted = ExtractedVideo(40, 40, 320, 240, reject_reason=None if faces else VideoReject.UNREADABLE)
     view = encode_jpeg(np.full((90, 160, 3), 120, np.uint8)) if n_faces else None

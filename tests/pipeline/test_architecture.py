@@ -22,8 +22,11 @@ FLOORS = (
 )
 MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "stages").rglob("*.py") if path.name != "__init__.py")
 LIBRARY = [module for module in MODULES if module.startswith("stages/lib/")]
-MAY_IMPORT_TORCH = {"stages/lib/runtime.py", "stages/lib/anomaly/fitting.py"}  # the device picker and the GPU fit
-TORCH = {"torch", "torchvision", "timm", "safetensors"}
+MAY_IMPORT_TORCH = {
+    "stages/lib/runtime.py",  # the device picker
+    *(f"stages/lib/anomaly/{name}.py" for name in ("fitting", "flow", "learned_fusion", "networks")),
+}
+TORCH = {"torch", "torchvision", "timm", "safetensors", "zuko"}
 
 
 def package_of(module: str) -> str:

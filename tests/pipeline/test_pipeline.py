@@ -125,13 +125,13 @@ def test_a_second_repro_looks_at_the_videos_and_runs_nothing_else(folder):
 
 
 def test_a_fusion_experiment_runs_only_what_depends_on_it(folder):
-    out = run(folder, "dvc", "exp", "run", "-S", "fusion=sub3").stdout
+    out = run(folder, "dvc", "exp", "run", "-S", "fusion=learned").stdout
     ran_stages = stages_run(out)
     always = {"index_videos", "crop_photos"}
     assert ran_stages == always | {"fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate", "evaluate"}
     assert "fusion" in run(folder, "dvc", "params", "diff").stdout
     assert "auc.json" in run(folder, "dvc", "metrics", "diff", "--all").stdout
-    assert "sub3" in run(folder, "dvc", "exp", "show", "--no-pager", "--csv").stdout
+    assert "learned" in run(folder, "dvc", "exp", "show", "--no-pager", "--csv").stdout
     for command in (("show",), ("diff",)):
         page = run(folder, "dvc", "plots", *command, "--out", "plots").stdout.strip().removeprefix("file://")
         html = Path(page).read_text(encoding="utf-8")

@@ -36,8 +36,8 @@ def test_shipped_params_are_valid_and_immutable():
     [
         (
             lambda p: p.update(fusion="sub4"),
-            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single', 'joint' or 'appearance'; did you "
-            "mean 'sub'?",
+            "fusion: found 'sub4', expected 'abs', 'sub', 'sub2', 'sub3', 'single', 'joint', 'appearance' or "
+            "'learned'; did you mean 'sub'?",
         ),
         (lambda p: p.update(fusion=3), "fusion: found '3', expected 'abs', 'sub'"),
         (
@@ -94,7 +94,7 @@ def test_shipped_params_are_valid_and_immutable():
         (lambda p: p["cross_validation"].update(folds=3, fold=3), "cross_validation: fold is 3, expected 0 to 2"),
         (
             lambda p: p["anomaly_model"].update(kind="gnm"),
-            "anomaly_model.kind: found 'gnm', expected 'gmm', 'ocsvm' or 'autoencoder'; did you mean 'gmm'?",
+            "anomaly_model.kind: found 'gnm', expected 'gmm', 'ocsvm', 'autoencoder' or 'flow'; did you mean 'gmm'?",
         ),
         (lambda p: p["demo"].update(min_frames=99), "min_frames (99) must not exceed max_frames (56)"),
     ],

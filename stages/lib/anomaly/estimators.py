@@ -28,6 +28,8 @@ class EstimatorSettings(Protocol):
     def nu(self) -> float: ...
     @property
     def bottleneck(self) -> int: ...
+    @property
+    def transforms(self) -> int: ...
 
 
 def gaussian_mixture(settings: EstimatorSettings, seed: int) -> Any:
@@ -64,6 +66,13 @@ def autoencoder(settings: EstimatorSettings, seed: int) -> Any:
     )
 
 
+def flow(settings: EstimatorSettings, seed: int) -> Any:
+    """A normalising flow, for densities that no few Gaussians have; its score is the log-likelihood."""
+    from stages.lib.anomaly.flow import NormalizingFlow
+
+    return NormalizingFlow(settings.transforms, MAX_ITERATIONS, seed)
+
+
 @dataclass(frozen=True)
 class Estimator:
     """A registered estimator: how it is built, and what it is."""
@@ -76,4 +85,5 @@ ESTIMATORS: dict[str, Estimator] = {
     "gmm": Estimator(gaussian_mixture, "Gaussian mixture (equation 7)"),
     "ocsvm": Estimator(one_class_svm, "one-class SVM with an RBF kernel"),
     "autoencoder": Estimator(autoencoder, "autoencoder, scored by its reconstruction error"),
+    "flow": Estimator(flow, "normalising flow (neural splines)"),
 }

@@ -12,13 +12,15 @@ from sklearn.pipeline import Pipeline
 
 from stages.lib.anomaly.autoencoder import Autoencoder
 from stages.lib.anomaly.evidence import Reference
+from stages.lib.anomaly.flow import NormalizingFlow
+from stages.lib.anomaly.learned_fusion import LearnedFusion
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
 # What the file holds.
 _PAIRS, _FRAMES, _REFERENCE, _FITTED_TO = "differential", "single_frame", "reference", "fitted_to"
 # What a saved model may hold beside scikit-learn's types.
-_OWN_TYPES = [f"{Autoencoder.__module__}.{Autoencoder.__qualname__}"]
+_OWN_TYPES = [f"{one.__module__}.{one.__qualname__}" for one in (Autoencoder, LearnedFusion, NormalizingFlow)]
 
 
 def _skops_io() -> Any:

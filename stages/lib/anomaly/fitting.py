@@ -13,19 +13,24 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from stages.lib.anomaly.estimators import ESTIMATORS, MAX_ITERATIONS
+from stages.lib.anomaly.learned_fusion import LearnedFusion
 from stages.lib.anomaly.settings import AnomalyModelSettings
 from stages.lib.errors import InputError
 from stages.lib.runtime import pick_device
 
+FEWEST_TO_LEARN_FROM = 10  # pairs, of which one is held out
 VALUES_PER_PARAMETER = 5  # fewer observed numbers than this for each free parameter is worth a warning
 
 
-def _pipeline(settings: AnomalyModelSettings, seed: int) -> Pipeline:
+def _pipeline(settings: AnomalyModelSettings, seed: int, learn_fusion: bool) -> Pipeline:
     """What happens to a vector before the estimator, then the estimator."""
+    fusion = LearnedFusion(
+        settings.bottleneck, settings.components, settings.regularization, MAX_ITERATIONS, random_state=seed
+    )
     before: dict[str, list[Any]] = {"none": [], "l2": [Normalizer("l2")], "standardize": [StandardScaler()]}
     reduce = [PCA(settings.pca, random_state=seed)] if settings.pca else []
     estimator = ESTIMATORS[settings.kind].build(settings, seed)
-    return make_pipeline(*before[settings.normalization], *reduce, estimator)
+    return make_pipeline(*[fusion][: int(learn_fusion)], *before[settings.normalization], *reduce, estimator)
 
 
 def choose_covariance(settings: AnomalyModelSettings, n: int, dimension: int) -> AnomalyModelSettings:
@@ -41,7 +46,7 @@ def choose_covariance(settings: AnomalyModelSettings, n: int, dimension: int) ->
 
 def free_parameters(settings: AnomalyModelSettings, dimension: int) -> int:
     """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, whose grow with the
-    data.
+    data, and for ``flow``, which stops before it fits them too closely.
     """
     d, k = dimension, settings.components
     if settings.kind == "gmm":
@@ -89,10 +94,10 @@ def evenly_drawn(counts: np.ndarray, most: int, seed: int) -> np.ndarray:
     return np.concatenate(drawn)
 
 
-def _device_to_fit_on(settings: AnomalyModelSettings) -> str:
+def _device_to_fit_on(settings: AnomalyModelSettings, learn_fusion: bool) -> str:
     """The device that a mixture is fitted on; everything else, and what has no GPU version, is fitted on the CPU."""
     device = pick_device()
-    if settings.kind != "gmm" or not device.startswith("cuda"):
+    if settings.kind != "gmm" or learn_fusion or not device.startswith("cuda"):
         return "cpu"
     if not settings.initialization.startswith("random"):
         warnings.warn(
@@ -115,14 +120,22 @@ def _warn_of_few_vectors(settings: AnomalyModelSettings, n: int, dimension: int)
         )
 
 
-def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModelSettings, seed: int) -> Pipeline:
+def fit_anomaly_model(
+    vectors: np.ndarray, settings: AnomalyModelSettings, seed: int, learn_fusion: bool = False
+) -> Pipeline:
     """Fit the anomaly model of ``settings`` to vectors, float32 (n, d), of real faces only.
 
-    Raises :class:`InputError` for fewer vectors than components or principal components, and for a ``DIFFFAKE_DEVICE``
-    that can't be used. Warns where there are few vectors for the number of free parameters, and where the fit did not
-    converge.
+    ``learn_fusion``: the vectors are the two embeddings of pairs, and the model begins by learning what to make of them
+    (:class:`LearnedFusion`). Raises :class:`InputError` for fewer vectors than components or principal components, for
+    too few to learn a fusion from, and for a ``DIFFFAKE_DEVICE`` that can't be used. Warns where there are few vectors
+    for the number of free parameters, and where the fit did not converge.
     """
-    n, dimension = vectors.shape
+    n, dimension = len(vectors), settings.bottleneck if learn_fusion else vectors.shape[1]
+    if learn_fusion and n < FEWEST_TO_LEARN_FROM:
+        raise InputError(
+            f"{n} pairs of training reals are too few to learn a fusion from ({FEWEST_TO_LEARN_FROM} at least); add "
+            "training videos, raise pairs.train_per_video, or set another fusion"
+        )
     needed = max(settings.components if settings.kind == "gmm" else 2, settings.pca, 2)
     if n < needed or settings.pca > dimension:
         raise InputError(
@@ -133,7 +146,7 @@ def fit_anomaly_model(vectors: np.ndarray, settings: AnomalyModelSettings, seed:
     reduced = settings.pca or dimension
     settings = choose_covariance(settings, n, reduced)
     _warn_of_few_vectors(settings, n, reduced)
-    model, device = _pipeline(settings, seed), _device_to_fit_on(settings)
+    model, device = _pipeline(settings, seed, learn_fusion), _device_to_fit_on(settings, learn_fusion)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         if device == "cpu":

@@ -24,18 +24,21 @@ class AnomalyModelSettings(Settings):
         description="of the fused vector: `standardize`, `l2` (throws its magnitude away), `none`"
     )
     pca: Annotated[int, Field(ge=0)] = Field(description="principal components kept; 0 keeps the vector as it is")
-    components: Count = Field(description="`gmm`: Gaussians in the mixture")
+    components: Count = Field(description="`gmm`, and `fusion: learned`: Gaussians in the mixture")
     covariance: Literal["auto", "diag", "full", "tied", "spherical"] = Field(
         description="`gmm`: `auto` is full where there are at least five numbers for each free parameter, else diag"
     )
-    regularization: Positive = Field(description="`gmm`: what is added to variances")
+    regularization: Positive = Field(description="`gmm`, and `fusion: learned`: what is added to variances")
     initialization: Literal["kmeans", "k-means++", "random", "random_from_data"] = Field(
         description="`gmm`: how EM starts. On a GPU, `random` and `random_from_data` alone"
     )
     nu: Annotated[float, Field(gt=0, le=1)] = Field(
         description="`ocsvm`: upper bound of the share of training pairs called anomalous"
     )
-    bottleneck: Count = Field(description="`autoencoder`: width of its middle")
+    bottleneck: Count = Field(
+        description="`autoencoder`: width of its middle; with `fusion: learned`: length of the vector that is learnt"
+    )
+    transforms: Count = Field(description="`flow`: transformations that follow each other")
 
 
 Evidence = Literal["pairs", "classifier", "boundary", "drift"]

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from stages.lib.calibration.bundle import Calibration
 from stages.lib.calibration.thresholds import threshold
+from stages.lib.detection.changes import change
 from stages.lib.detection.verdict import ANOMALOUS, Verdict
 from stages.lib.detection.wording import (
     limits,
@@ -171,19 +172,17 @@ class Report:
             pictures["scores"] = self._scores_plot(verdict, verdict.anomaly_score)
             worst = sorted(verdict.pairs, key=lambda pair: -pair.anomaly_score)[:_PAIRS_SHOWN]
             pictures["timeline"] = self._timeline(verdict, used)
-            pictures["pairs"] = [
-                {
-                    "score": pair.anomaly_score,
-                    "faces": [
-                        {
-                            "image": _face(crops[row]),
-                            "caption": f"Frame {used[row].frame_index}, at {times[row]}",
-                        }
-                        for row in sorted((pair.a, pair.b))
-                    ],
-                }
-                for pair in worst
-            ]
+            pictures["pairs"] = []
+            for pair in worst:
+                rows = sorted((pair.a, pair.b))
+                captions = [f"Frame {used[row].frame_index}, at {times[row]}" for row in rows]
+                shown = [
+                    {"image": _face(crops[row]), "alt": f"Face of {caption}", "caption": caption}
+                    for row, caption in zip(rows, captions, strict=True)
+                ]
+                differs = {"image": _face(change(verdict.observation, *rows).picture)}
+                differs |= {"alt": f"Difference between {' and '.join(captions)}", "caption": "What differs"}
+                pictures["pairs"].append({"score": pair.anomaly_score, "faces": [*shown, differs]})
         return pictures
 
     def _scores_plot(self, verdict: Verdict, score: float) -> dict[str, str]:

@@ -67,7 +67,7 @@ TABLES = {
     ),
     "anomaly_model": Table(
         "Anomaly models (table 9)",
-        tuple(Row(kind, (f"anomaly_model.kind={kind}",)) for kind in ("ocsvm", "autoencoder", "gmm")),
+        tuple(Row(kind, (f"anomaly_model.kind={kind}",)) for kind in ("ocsvm", "autoencoder", "flow", "gmm")),
         TABLE_9,
     ),
     "schemes": Table(

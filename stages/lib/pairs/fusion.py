@@ -43,12 +43,21 @@ def appearance(a: Features, b: Features) -> np.ndarray:
     return np.concatenate([a.appearance - b.appearance, logits], axis=1)
 
 
+def both(a: Features, b: Features) -> np.ndarray:
+    """Both embeddings, (n, 2 d)."""
+    return np.concatenate([a.embedding, b.embedding], axis=1)
+
+
 @dataclass(frozen=True)
 class Fusion:
-    """A registered fusion: ``fuse`` gives one vector for each pair of faces A, B, float32 (n, d)."""
+    """A registered fusion: ``fuse`` gives one vector for each pair of faces A, B, float32 (n, d).
+
+    ``learned``: the anomaly model begins by learning what to make of it.
+    """
 
     fuse: Callable[[Features, Features], np.ndarray]
     description: str
+    learned: bool = False
 
 
 # Equations 3 to 6, the paper's baseline (section 4.2), and the steps beyond it.
@@ -62,6 +71,9 @@ FUSIONS: dict[str, Fusion] = {
     "appearance": Fusion(
         appearance,
         "change of colour and detail of the face, its border and its surround, with the classifier's logit",
+    ),
+    "learned": Fusion(
+        both, "both embeddings, of which `fit_anomaly_model` learns what is likeliest of real pairs (section 5)", True
     ),
 }
 

@@ -1,0 +1,47 @@
+"""A normalising flow as a scikit-learn density. PyTorch is imported inside: a fitted mixture has no need of it."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+
+_HIDDEN = (64, 64)  # units of the layers that find each transformation's splines
+
+
+class NormalizingFlow(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A neural spline flow (Durkan et al., NeurIPS 2019): an invertible network between the vectors and a normal
+    distribution, which gives the vectors' density exactly.
+
+    ``weights_``: the network's, as arrays, which are all that is saved of it.
+    """
+
+    def __init__(self, transforms: int = 3, max_iter: int = 200, random_state: int = 0) -> None:
+        """``transforms``: how many follow each other; ``max_iter``: passes over the vectors, at most."""
+        self.transforms, self.max_iter, self.random_state = transforms, max_iter, random_state
+
+    def fit(self, X: np.ndarray, y: None = None) -> "NormalizingFlow":
+        """Raise the likelihood of vectors (n, d), n at least 2, until that of a tenth that is held out stops rising."""
+        from stages.lib.anomaly.networks import fit_network
+
+        self.n_features_in_ = X.shape[1]
+        self.weights_ = fit_network(
+            self._network, lambda flow, some: -flow().log_prob(some).mean(), X, self.max_iter, self.random_state
+        )
+        return self
+
+    def score_samples(self, X: np.ndarray) -> np.ndarray:
+        """The log-likelihood (n,) of vectors (n, d)."""
+        import torch
+
+        from stages.lib.anomaly.networks import one_thread, with_weights
+
+        flow = with_weights(self._network(), self.weights_)
+        with torch.inference_mode(), one_thread():
+            found: np.ndarray = flow().log_prob(torch.from_numpy(X).float()).double().numpy()
+        return found
+
+    def _network(self) -> Any:
+        """The flow, with random weights."""
+        from zuko.flows import NSF
+
+        return NSF(self.n_features_in_, transforms=self.transforms, hidden_features=_HIDDEN)

@@ -1,0 +1,106 @@
+"""Small networks that are fitted to vectors: by one thread of the CPU, so that equal vectors give equal weights."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+_BATCH, _RATE = 256, 1e-3
+_HELD_OUT, _PATIENCE = 0.1, 10  # a share of the vectors; epochs
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch computes with one thread: sums don't depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def fit_network(
+    build: Callable[[], torch.nn.Module],
+    loss: Callable[[Any, torch.Tensor], torch.Tensor],
+    vectors: np.ndarray,
+    max_iter: int,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Train a network on vectors, float (n, d), n at least 2, and return its weights as arrays.
+
+    ``loss``: of a network and some vectors, a mean over these. A tenth of the vectors is held out: training ends where
+    their loss has stopped falling, or after ``max_iter`` epochs, with the weights that it was lowest with.
+    """
+    weights: dict[str, np.ndarray] = {}
+    with torch.random.fork_rng(devices=[]), one_thread():
+        torch.manual_seed(seed)
+        network, shuffled = build(), torch.from_numpy(vectors).float()[torch.randperm(len(vectors))]
+        held_out, shown = shuffled.tensor_split([max(round(_HELD_OUT * len(vectors)), 1)])
+        optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
+        least, since = np.inf, 0
+        for _ in range(max_iter):
+            network.train()
+            for rows in torch.randperm(len(shown)).tensor_split(-(-len(shown) // _BATCH)):
+                optimizer.zero_grad()
+                loss(network, shown[rows]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            network.eval()
+            with torch.no_grad():
+                found = float(loss(network, held_out))
+            since += 1
+            if found < least or not weights:
+                least, since = found, 0
+                weights = {name: value.numpy().copy() for name, value in network.state_dict().items()}
+            if since == _PATIENCE:
+                break
+    return weights
+
+
+def with_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> Any:
+    """The network with weights of :func:`fit_network`, ready to be used."""
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return network.eval()
+
+
+class FusionNetwork(torch.nn.Module):
+    """What :class:`stages.lib.anomaly.learned_fusion.LearnedFusion` trains: the fusion, the mixture that its vectors
+    are to be likely under, and the way back from a vector to the difference of the embeddings.
+    """
+
+    def __init__(self, dimension: int, hidden: int, width: int, components: int, floor: float) -> None:
+        """``dimension``: of an embedding; ``width``: of a vector; ``floor``: the mixture's least variance."""
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Linear(2 * dimension, hidden),
+            torch.nn.ReLU(),
+            torch.nn.Linear(hidden, width),
+            torch.nn.BatchNorm1d(width, affine=False),
+        )
+        self.back = torch.nn.Sequential(
+            torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, dimension)
+        )
+        self.means = torch.nn.Parameter(torch.randn(components, width))
+        self.log_variances = torch.nn.Parameter(torch.zeros(components, width))
+        self.logits = torch.nn.Parameter(torch.zeros(components))
+        self._floor = floor
+
+    def fused(self, pairs: torch.Tensor) -> torch.Tensor:
+        """The vectors (n, width) of pairs (n, 2 d)."""
+        found: torch.Tensor = self.layers(pairs)
+        return found
+
+    def loss(self, pairs: torch.Tensor) -> torch.Tensor:
+        """The negated log-likelihood of the pairs' vectors, for each of its numbers, and the part of the variance of
+        their differences that isn't reconstructed.
+        """
+        fused, (a, b) = self.fused(pairs), pairs.tensor_split(2, dim=1)
+        deviations = (self.log_variances.exp() + self._floor).sqrt()
+        gaussians = torch.distributions.Normal(self.means, deviations)
+        of_components = gaussians.log_prob(fused[:, None]).sum(dim=2)  # type: ignore[no-untyped-call]
+        likelihood = (of_components + self.logits.log_softmax(dim=0)).logsumexp(dim=1).mean() / fused.shape[1]
+        error = (self.back(fused) - (a - b)).square().mean() / (a - b).square().mean().clamp_min(1e-6)
+        loss: torch.Tensor = error - likelihood
+        return loss
