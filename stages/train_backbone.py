@@ -61,7 +61,9 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
     keep_freed_memory()
     torch.manual_seed(params.seed)
     as_it_is, size = params.train.tune == "none", params.backbone.input_size
-    model, architecture = build_backbone(params.backbone, params.train.boundary > 0, unchanged=as_it_is)
+    model, architecture = build_backbone(
+        params.backbone, params.train.boundary > 0, unchanged=as_it_is, normalized=params.train.loss == "gend"
+    )
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
     given = (model, size, train_bank, val_bank, params.train, params.seed, processes.device())

@@ -12,7 +12,7 @@ import timm
 import torch
 
 from stages.lib.backbone.settings import BackboneSettings
-from stages.lib.backbone.variants import VARIANTS
+from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Origin, package_file
 from stages.lib.errors import InputError
 from stages.lib.images import resize
@@ -137,13 +137,14 @@ def set_normalization(model: torch.nn.Module, origin: Origin) -> None:
 
 
 def build_backbone(
-    settings: BackboneSettings, boundary: bool = False, unchanged: bool = False
+    settings: BackboneSettings, boundary: bool = False, unchanged: bool = False, normalized: bool = False
 ) -> tuple[torch.nn.Module, Architecture]:
     """A timm network with one output, weights as ``backbone.weights`` says: ``none``, ``hub``, a package or a file.
 
     ``boundary``: give it a boundary map as well. ``unchanged``: nothing will train it, so that it needs the input that
-    the weights were made for. Raises :class:`InputError` for an unknown name, a hub that cannot be reached, a package
-    that isn't installed, weights that do not fit, and a boundary map that the network can't have.
+    the weights were made for. ``normalized``: its classifier is to be given embeddings of length 1. Raises
+    :class:`InputError` for an unknown name, a hub that cannot be reached, a package that isn't installed, weights that
+    do not fit, and a boundary map or a normalised classifier that the network can't have.
     """
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
@@ -163,6 +164,9 @@ def build_backbone(
     if settings.weights in PACKAGES:
         _adopt(model, packaged_state(settings.weights, settings.name, model), settings.weights)
         origin = PACKAGES[settings.weights].origin
+    if normalized and NORMALIZED_HEAD not in variants:
+        VARIANTS[NORMALIZED_HEAD].apply(model)
+        variants += (NORMALIZED_HEAD,)
     if settings.normalization == "half":
         origin = replace(origin, mean=HALF, std=HALF)
     set_normalization(model, origin)

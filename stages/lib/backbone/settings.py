@@ -36,6 +36,10 @@ class TrainingSettings(Settings):
     optimizer: Literal["sgd", "adamw"] = Field(description="SAM's base optimizer: `adamw`, or `sgd` with momentum 0.9")
     learning_rate: Positive = Field(description="of the base optimizer; it decays linearly over the last quarter")
     weight_decay: Annotated[float, Field(ge=0)] = Field(description="of the base optimizer")
+    loss: Literal["cross_entropy", "gend"] = Field(
+        description="`cross_entropy` (the paper's, equation 2), or `gend`: it on embeddings of length 1, with the "
+        "alignment of each class and the uniformity of all on the sphere (GenD, WACV 2026)"
+    )
     sam_rho: Annotated[float, Field(ge=0)] = Field(description="how far SAM climbs; 0 is the plain base optimizer")
     tune: Literal["all", "norm", "head", "none"] = Field(
         description="what is trained: `all`, `norm` (normalisation layers, classifier and boundary map), `head` (the "
@@ -62,6 +66,12 @@ class TrainingSettings(Settings):
         description="`fp32`, `bf16` (mixed), or `auto`: bf16 where the device has instructions for it (AMX or AVX-512 "
         "BF16, recent GPUs)"
     )
+
+    @model_validator(mode="after")
+    def _pairs_of_a_class(self) -> "TrainingSettings":
+        if self.loss == "gend" and self.batch_size < 4:
+            raise ValueError(f"batch_size is {self.batch_size}, but loss 'gend' compares faces of a class; set it to 4")
+        return self
 
     @model_validator(mode="after")
     def _no_map_untrained(self) -> "TrainingSettings":

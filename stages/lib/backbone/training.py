@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, normalize
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stages.lib.backbone.batches import Batch, fresh_variants, shown_faces, training_batch
@@ -18,6 +18,7 @@ from stages.lib.backbone.network import classifier_of, forward, takes_one_size
 from stages.lib.backbone.sam import SharpnessAwareStep
 from stages.lib.backbone.settings import TrainingSettings
 from stages.lib.backbone.validation import NEAR_CHANCE, as_input, bank_logits, loss_and_auc
+from stages.lib.backbone.variants import NormalizedLinear
 from stages.lib.errors import InputError
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import made_ahead, progress
@@ -50,7 +51,7 @@ def _heads(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 def _is_norm(module: torch.nn.Module) -> bool:
     """Whether a module normalises: BatchNorm, LayerNorm, GroupNorm and timm's kinds of them (all named so)."""
-    return "norm" in type(module).__name__.lower()
+    return "norm" in type(module).__name__.lower() and not isinstance(module, NormalizedLinear)
 
 
 def _train_mode(model: torch.nn.Module, tune: str) -> None:
@@ -84,10 +85,25 @@ class _Logits(torch.nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """``logit`` and ``boundary`` of :class:`Outputs`."""
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """``logit``, ``boundary`` and ``embedding`` of :class:`Outputs`."""
         found = forward(self.network, images)
-        return found.logit, found.boundary
+        return found.logit, found.boundary, found.embedding
+
+
+ALIGNMENT, UNIFORMITY = 0.1, 0.5  # GenD's weights of its terms beside the cross-entropy
+
+
+def alignment_and_uniformity(embedding: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How close embeddings (n, d) of one label (n,) lie on the sphere of radius 1, and how evenly all of them do.
+
+    The mean squared distance of two of one label, and the logarithm of the mean of exp(-2 squared distance) over all
+    twos: the terms of Wang and Isola (ICML 2020) as GenD (Yermakov et al., WACV 2026) has them. Smaller is better.
+    """
+    first, second = torch.triu_indices(len(label), len(label), 1, device=label.device)
+    on_sphere = normalize(embedding.float(), dim=1)
+    distance = (on_sphere[first] - on_sphere[second]).square().sum(dim=1)
+    return distance[label[first] == label[second]].mean(), distance.mul(-2).exp().mean().log()
 
 
 class Trainer:
@@ -111,9 +127,14 @@ class Trainer:
         device: str,
         processes: Processes = ALONE,
     ) -> None:
-        """Raises :class:`InputError` for patches of a size that the network doesn't take, and for more processes than
-        a batch has real faces.
+        """Raises :class:`InputError` for patches of a size that the network doesn't take, for more processes than a
+        batch has real faces, and for several with a loss that compares all faces of a batch.
         """
+        if settings.loss == "gend" and processes.count > 1:
+            raise InputError(
+                f"train.loss is gend, which compares all faces of a batch, and {processes.count} processes are to "
+                "train, each of which sees a part of it; unset DIFFFAKE_DEVICES"
+            )
         if settings.patch not in (0, input_size) and takes_one_size(model):
             raise InputError(
                 f"train.patch is {settings.patch}, but the network takes images of {input_size} px alone; set it to 0, "
@@ -201,8 +222,8 @@ class Trainer:
         return of_batches.mean().item()
 
     def _loss_of(self, batch: Batch) -> Callable[[], torch.Tensor]:
-        """The loss of a batch as a function of the model's present weights: equation 2, and with ``train.boundary`` the
-        mean cross-entropy of the boundary map's cells, weighted.
+        """The loss of a batch as a function of the model's present weights: equation 2, GenD's terms if ``train.loss``
+        is that, and with ``train.boundary`` the mean cross-entropy of the boundary map's cells, weighted.
 
         Of a share it is such that the mean over the processes is the loss of the whole batch, however it is split.
         """
@@ -213,8 +234,11 @@ class Trainer:
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-                logit, map_logit = self._logits(x)
+                logit, map_logit, embedding = self._logits(x)
             of_class = binary_cross_entropy_with_logits(logit.float(), label)
+            if self._settings.loss == "gend":
+                alignment, uniformity = alignment_and_uniformity(embedding, label)
+                of_class = of_class + ALIGNMENT * alignment + UNIFORMITY * uniformity
             if not weight:
                 return of_class * share
             assert map_logit is not None  # build_backbone gave the network its head

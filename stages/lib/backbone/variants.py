@@ -12,6 +12,8 @@ import torch
 from timm.layers.conv2d_same import Conv2dSame
 from torch.nn import functional
 
+from stages.lib.errors import InputError
+
 _EFFICIENTNET_B4_SIZE = 380  # px, for which efficientnet-pytorch fixes the paddings of a B4
 
 
@@ -69,7 +71,14 @@ def _padding_for_380(model: torch.nn.Module) -> None:
 
 
 def _normalized_head(model: torch.nn.Module) -> None:
-    _replace(model, "head", NormalizedLinear(cast(torch.nn.Linear, model.get_submodule("head"))))
+    classifier = cast(Any, model).get_classifier()
+    if not isinstance(classifier, torch.nn.Linear):
+        raise InputError(
+            f"the classifier of this network is a {type(classifier).__name__}, and only a linear one can be given "
+            "embeddings of length 1; set train.loss to cross_entropy, or backbone.name to another network"
+        )
+    name = next(name for name, module in model.named_modules() if module is classifier)
+    _replace(model, name, NormalizedLinear(classifier))
 
 
 def _class_token(model: torch.nn.Module) -> None:
@@ -84,9 +93,10 @@ class Variant:
     description: str
 
 
+NORMALIZED_HEAD = "normalized-head"
 VARIANTS: dict[str, Variant] = {
     "unpadded-stem": Variant(_unpadded_stem, "an EfficientNet whose first convolution has no padding"),
     "padding-for-380": Variant(_padding_for_380, "an EfficientNet padded as for 380 px, whatever the input's size"),
-    "normalized-head": Variant(_normalized_head, "a ViT whose classifier is given embeddings of length 1"),
+    NORMALIZED_HEAD: Variant(_normalized_head, "a network whose classifier is given embeddings of length 1"),
     "class-token": Variant(_class_token, "a ViT whose embedding is its class token"),
 }
