@@ -40,7 +40,8 @@ def main() -> None:
     paths = parse_paths(__doc__, "embeddings", "out")
     params, embeddings = load_params(), embeddings_in(paths.embeddings)
     nothing = fuse(_features(embeddings.empty_table()), np.empty((0, 2), np.int64), params.fusion)
-    videos = progress(read_by_video(paths.embeddings, embeddings), "fuse_pairs", unit="video")
+    n_videos = sum(1 for _ in read_by_video(paths.embeddings, embeddings, ["video_id"]))
+    videos = progress(read_by_video(paths.embeddings, embeddings), "fuse_pairs", n_videos, "video")
     write_tables(paths.out, _pairs(videos, params), pairs_schema(nothing.shape[1]))
 
 
