@@ -28,6 +28,7 @@ from stages.lib.frames.storage import read_frames, write_frames
 from stages.lib.ledger import Ledger
 from stages.lib.mapping import map_videos
 from stages.lib.records import Video
+from stages.lib.tables import vector_column
 from stages.params import load_params
 
 SLEEPERS, SLEEP_S = 64, 0.05  # workers, and how long each of their calls takes
@@ -60,9 +61,9 @@ def nothing(video: Video) -> None:
 
 
 def sleep(video: Video) -> pa.Table:
-    """A video's work as the main process sees it, with a row of its table."""
+    """A video's work as the main process sees it, with embeddings of 24 faces."""
     time.sleep(SLEEP_S)
-    return pa.table({"video_id": [video.video_id]})
+    return pa.table({"embedding": vector_column(np.random.default_rng(0).normal(size=(24, 1280)))})
 
 
 def extract_and_crop(folder: Path, n_frames: int, faces: FaceSettings, video: Video) -> int:

@@ -1,6 +1,6 @@
 """Do the stages' peak memory and their time a video stay the same with ten times the videos? On made-up tables.
 
-``python -m benchmarks.memory [--videos 10000 100000]``. 32 faces and 32 pairs a video, embeddings of dimension 64; four
+``python -m benchmarks.memory [--videos 10000 100000]``. 32 faces and 31 pairs a video, embeddings of dimension 64; four
 fakes of each real video, two videos in ten of the test split. Each stage runs in a process of its own; ``tables`` is
 the writing of what crop_faces and embed_faces write. Times are of the processor, in all threads.
 """

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -59,8 +59,9 @@ def _noted(folder: Path, stage: str) -> dict[str, int]:
     ledger = folder / f"{stage}.sqlite"
     if not ledger.is_file():
         return {}
-    with closing(sqlite3.connect(ledger)) as database:
+    with closing(sqlite3.connect(ledger)) as database, suppress(sqlite3.OperationalError):  # the table comes later
         return dict(database.execute("SELECT video_id, rowid FROM finished"))
+    return {}
 
 
 def _start(folder: Path, stage: str) -> subprocess.Popen[bytes]:
