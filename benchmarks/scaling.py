@@ -351,23 +351,21 @@ def page(costs: Costs, params: Params, on: Callable[[int], Cluster]) -> str:
     ]
     of_main = (
         f"For each video the main process takes {1000 * costs.dispatch_s:.1f} ms to send it to one of {SLEEPERS} Dask "
-        f"workers and to note its embeddings (two cores shared with the scheduler and the workers), {1000 * costs.hash_s:.1f} ms to hash its faces (`embed_faces`), and for its "
-        f"tables {tables}."
+        "workers and to note its embeddings (on two cores, shared with the scheduler and the workers), "
+        f"{1000 * costs.hash_s:.1f} ms to hash its faces (`embed_faces`), and for its tables {tables}."
     )
     assumed = (
         f"With nodes of {node.cores} cores and {node.gpus} GPUs, each GPU sustaining {node.tflops:g} TFLOP/s, and "
         f"storage that gives {node.storage:g} GB/s in all (these are assumed), {n} frames a video:"
     )
-    of_training = (
-        ""
-        if not node.gpus
-        else (
-            f"Training on FaceForensics++'s {N_TRAINING} training reals, as shipped, in a process for each GPU up to one "
-            f"for each pair of a batch: {', '.join(trained)}."
+    of_training = ""
+    if trained:
+        of_training = _wrapped(
+            f"Training on FaceForensics++'s {N_TRAINING} training reals, as shipped, in a process for each GPU up to "
+            f"one for each pair of a batch: {', '.join(trained)}."
         )
-    )
     table = markdown_table(["videos, and disk", "nodes", *stages, "all"], rows)
-    parts = [markdown_table(head, measured_rows), *map(_wrapped, (of_main, assumed)), table, _wrapped(of_training)]
+    parts = [markdown_table(head, measured_rows), *map(_wrapped, (of_main, assumed)), table, of_training]
     return "\n".join(parts)
 
 

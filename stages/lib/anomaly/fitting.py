@@ -24,9 +24,7 @@ VALUES_PER_PARAMETER = 5  # fewer observed numbers than this for each free param
 
 def _pipeline(settings: AnomalyModelSettings, seed: int, learn_fusion: bool) -> Pipeline:
     """What happens to a vector before the estimator, then the estimator."""
-    fusion = LearnedFusion(
-        settings.bottleneck, settings.components, settings.regularization, MAX_ITERATIONS, random_state=seed
-    )
+    fusion = LearnedFusion(settings.bottleneck, settings.components, MAX_ITERATIONS, seed)
     before: dict[str, list[Any]] = {"none": [], "l2": [Normalizer("l2")], "standardize": [StandardScaler()]}
     reduce = [PCA(settings.pca, random_state=seed)] if settings.pca else []
     estimator = ESTIMATORS[settings.kind].build(settings, seed)
@@ -46,7 +44,7 @@ def choose_covariance(settings: AnomalyModelSettings, n: int, dimension: int) ->
 
 def free_parameters(settings: AnomalyModelSettings, dimension: int) -> int:
     """How many numbers the fit must find for vectors of ``dimension`` (after PCA); 0 for ``ocsvm``, whose grow with the
-    data, and for ``flow``, which stops before it fits them too closely.
+    data, and for ``flow``, which is stopped by vectors that it isn't fitted to.
     """
     d, k = dimension, settings.components
     if settings.kind == "gmm":
@@ -128,7 +126,7 @@ def fit_anomaly_model(
     ``learn_fusion``: the vectors are the two embeddings of pairs, and the model begins by learning what to make of them
     (:class:`LearnedFusion`). Raises :class:`InputError` for fewer vectors than components or principal components, for
     too few to learn a fusion from, and for a ``DIFFFAKE_DEVICE`` that can't be used. Warns where there are few vectors
-    for the number of free parameters, and where the fit did not converge.
+    for the number of free parameters, and where scikit-learn says that the fit did not converge.
     """
     n, dimension = len(vectors), settings.bottleneck if learn_fusion else vectors.shape[1]
     if learn_fusion and n < FEWEST_TO_LEARN_FROM:

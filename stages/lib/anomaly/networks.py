@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.lib.errors import InputError
+
 _BATCH, _RATE = 256, 1e-3
 _HELD_OUT, _PATIENCE = 0.1, 10  # a share of the vectors; epochs
 
@@ -29,16 +31,17 @@ def fit_network(
     max_iter: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Train a network on vectors, float (n, d), n at least 2, and return its weights as arrays.
+    """Train a network on vectors, float (n, d), n at least 3, and return its weights as arrays.
 
-    ``loss``: of a network and some vectors, a mean over these. A tenth of the vectors is held out: training ends where
-    their loss has stopped falling, or after ``max_iter`` epochs, with the weights that it was lowest with.
+    ``loss``: of a network and some vectors, a mean over these. The last tenth of the vectors, which of vectors sorted
+    by video is of other videos, is held out: training ends where their loss has stopped falling, or after ``max_iter``
+    epochs, with the weights that it was lowest with. Raises :class:`InputError` where training diverges.
     """
     weights: dict[str, np.ndarray] = {}
     with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
-        network, shuffled = build(), torch.from_numpy(vectors).float()[torch.randperm(len(vectors))]
-        held_out, shown = shuffled.tensor_split([max(round(_HELD_OUT * len(vectors)), 1)])
+        network = build()
+        shown, held_out = torch.from_numpy(vectors).float().tensor_split([-max(round(_HELD_OUT * len(vectors)), 1)])
         optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
         least, since = np.inf, 0
         for _ in range(max_iter):
@@ -47,11 +50,17 @@ def fit_network(
                 optimizer.zero_grad()
                 loss(network, shown[rows]).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-            network.eval()
             with torch.no_grad():
-                found = float(loss(network, held_out))
+                if isinstance(network, FusionNetwork):
+                    network.fused(shown)  # the statistics that it keeps are those of all
+                found = float(loss(network.eval(), held_out))
+            if not np.isfinite(found):
+                raise InputError(
+                    "learning from the pairs of training reals diverged: their loss is no finite number; set "
+                    "anomaly_model.normalization to standardize, or take another fusion or anomaly_model.kind"
+                )
             since += 1
-            if found < least or not weights:
+            if found < least:
                 least, since = found, 0
                 weights = {name: value.numpy().copy() for name, value in network.state_dict().items()}
             if since == _PATIENCE:
@@ -70,14 +79,17 @@ class FusionNetwork(torch.nn.Module):
     are to be likely under, and the way back from a vector to the difference of the embeddings.
     """
 
-    def __init__(self, dimension: int, hidden: int, width: int, components: int, floor: float) -> None:
-        """``dimension``: of an embedding; ``width``: of a vector; ``floor``: the mixture's least variance."""
+    NOISE = 0.1  # variance, beside 1 of each number of a vector; and the mixture's least
+    ERROR = 4.0  # weight of the reconstruction: more than a number's likelihood gains where all fall on points (1.7)
+
+    def __init__(self, dimension: int, hidden: int, width: int, components: int) -> None:
+        """``dimension``: of an embedding; ``width``: of a vector."""
         super().__init__()
         self.layers = torch.nn.Sequential(
             torch.nn.Linear(2 * dimension, hidden),
             torch.nn.ReLU(),
             torch.nn.Linear(hidden, width),
-            torch.nn.BatchNorm1d(width, affine=False),
+            torch.nn.BatchNorm1d(width, momentum=1.0, affine=False),
         )
         self.back = torch.nn.Sequential(
             torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, dimension)
@@ -85,7 +97,6 @@ class FusionNetwork(torch.nn.Module):
         self.means = torch.nn.Parameter(torch.randn(components, width))
         self.log_variances = torch.nn.Parameter(torch.zeros(components, width))
         self.logits = torch.nn.Parameter(torch.zeros(components))
-        self._floor = floor
 
     def fused(self, pairs: torch.Tensor) -> torch.Tensor:
         """The vectors (n, width) of pairs (n, 2 d)."""
@@ -93,14 +104,14 @@ class FusionNetwork(torch.nn.Module):
         return found
 
     def loss(self, pairs: torch.Tensor) -> torch.Tensor:
-        """The negated log-likelihood of the pairs' vectors, for each of its numbers, and the part of the variance of
-        their differences that isn't reconstructed.
+        """The negated log-likelihood of the pairs' vectors, for each of its numbers, and, weighted, the part of their
+        differences' variance that can't be reconstructed from the vectors with noise.
         """
         fused, (a, b) = self.fused(pairs), pairs.tensor_split(2, dim=1)
-        deviations = (self.log_variances.exp() + self._floor).sqrt()
-        gaussians = torch.distributions.Normal(self.means, deviations)
+        gaussians = torch.distributions.Normal(self.means, (self.log_variances.exp() + self.NOISE).sqrt())
         of_components = gaussians.log_prob(fused[:, None]).sum(dim=2)  # type: ignore[no-untyped-call]
         likelihood = (of_components + self.logits.log_softmax(dim=0)).logsumexp(dim=1).mean() / fused.shape[1]
-        error = (self.back(fused) - (a - b)).square().mean() / (a - b).square().mean().clamp_min(1e-6)
-        loss: torch.Tensor = error - likelihood
+        noisy = fused + self.NOISE**0.5 * torch.randn_like(fused)
+        error = (self.back(noisy) - (a - b)).square().mean() / (a - b).square().mean().clamp_min(1e-6)
+        loss: torch.Tensor = self.ERROR * error - likelihood
         return loss

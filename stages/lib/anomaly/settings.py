@@ -28,7 +28,7 @@ class AnomalyModelSettings(Settings):
     covariance: Literal["auto", "diag", "full", "tied", "spherical"] = Field(
         description="`gmm`: `auto` is full where there are at least five numbers for each free parameter, else diag"
     )
-    regularization: Positive = Field(description="`gmm`, and `fusion: learned`: what is added to variances")
+    regularization: Positive = Field(description="`gmm`: what is added to variances")
     initialization: Literal["kmeans", "k-means++", "random", "random_from_data"] = Field(
         description="`gmm`: how EM starts. On a GPU, `random` and `random_from_data` alone"
     )

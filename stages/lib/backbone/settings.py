@@ -68,9 +68,11 @@ class TrainingSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _pairs_of_a_class(self) -> "TrainingSettings":
+    def _loss_can_be_trained(self) -> "TrainingSettings":
         if self.loss == "gend" and self.batch_size < 4:
             raise ValueError(f"batch_size is {self.batch_size}, but loss 'gend' compares faces of a class; set it to 4")
+        if self.loss == "gend" and self.tune == "none":
+            raise ValueError("loss is 'gend', but tune is 'none': nothing would be trained by it; set cross_entropy")
         return self
 
     @model_validator(mode="after")

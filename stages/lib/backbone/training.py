@@ -103,7 +103,9 @@ def alignment_and_uniformity(embedding: torch.Tensor, label: torch.Tensor) -> tu
     first, second = torch.triu_indices(len(label), len(label), 1, device=label.device)
     on_sphere = normalize(embedding.float(), dim=1)
     distance = (on_sphere[first] - on_sphere[second]).square().sum(dim=1)
-    return distance[label[first] == label[second]].mean(), distance.mul(-2).exp().mean().log()
+    alike = label[first] == label[second]  # none where a batch has one face of each
+    alignment = torch.where(alike, distance, 0).sum() / alike.sum().clamp_min(1)
+    return alignment, distance.mul(-2).exp().mean().log()
 
 
 class Trainer:

@@ -27,7 +27,7 @@ CARD = "README.md"  # of released models
 PAIR_QUANTILES = (0.05, 0.5, 0.95)
 OWN_RUN, RELEASED = Path("models"), Path("released")  # where a run's models are, and those that come with the project
 _DEMO = "demo"  # the training dataset that comes with the project
-PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch")
+PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch", "zuko")
 
 
 class TrainedOn(Settings):
