@@ -23,6 +23,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pyarrow as pa
 import torch
 from scipy.optimize import nnls
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.detection import FPS, drifting_portrait
 from benchmarks.engine import SLEEPERS, dispatch_ms
 from benchmarks.memory import measure as measure_tables
+from benchmarks.throughput import seconds
 from stages.lib.backbone.batches import training_batch
 from stages.lib.backbone.embedding import embed
 from stages.lib.backbone.network import build_backbone, forward, prepare
@@ -44,7 +46,7 @@ from stages.lib.pseudo_fakes.making import forge_run
 from stages.lib.schemas import FAKES
 from stages.params import Params, load_params
 
-SIZES, SECONDS = ((640, 360), (1280, 720), (1920, 1080)), (4, 10)
+SIZES, N_FRAMES = ((640, 360), (1280, 720), (1920, 1080)), (4 * FPS, 10 * FPS)
 TABLE_VIDEOS, TABLE_STAGES = (500, 2000), ("fuse_pairs", "score_videos", "evaluate")
 NODES = (1, 10, 100)
 BEGIN, END = "<!-- python -m benchmarks.scaling -->", "<!-- the end of what it writes -->"
@@ -98,14 +100,19 @@ class Work:
 
     def limited(self, n_videos: int, on: Cluster) -> tuple[float, str]:
         """(hours, what they are spent on): the longest of what goes on at the same time."""
-        seconds = {
+        resources = {
             "cores": self.cpu_s / (on.nodes * on.cores),
             "GPUs": self.flops / (on.nodes * max(on.gpus, 1) * on.tflops * 1e12),
             "storage": self.n_bytes / (on.storage * 1e9),
             "main process": self.main_s,
         }
-        longest = max(seconds, key=lambda what: seconds[what])
-        return seconds[longest] * n_videos / 3600, longest
+        return _longest({what: n_videos * took for what, took in resources.items()})
+
+
+def _longest(took: dict[str, float]) -> tuple[float, str]:
+    """(hours, what they are spent on), of the seconds of what goes on at the same time."""
+    what = max(took, key=lambda one: took[one])
+    return took[what] / 3600, what
 
 
 @dataclass(frozen=True)
@@ -149,24 +156,17 @@ class Costs:
     dispatch_s: float
 
 
-def processor_time(work: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of processor time, the least of several."""
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
+processor_time = partial(seconds, clock=time.process_time)
 
 
-def _clip(path: Path, size: tuple[int, int], seconds: int) -> None:
+def _clip(path: Path, size: tuple[int, int], n_frames: int) -> None:
     """H.264 of a portrait that drifts, with grain that is another in each frame, as a camera's is."""
     grain = np.random.default_rng(0).normal(0, 4, (size[1], size[0], 3))
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.options = {"crf": "23", "preset": "veryfast"}
-        for number, frame in enumerate(drifting_portrait(size, seconds * FPS)):
+        for number, frame in enumerate(drifting_portrait(size, n_frames)):
             grained = np.clip(frame + np.roll(grain, (31 * number, 17 * number), (0, 1)), 0, 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grained, format="bgr24")))
         container.mux(stream.encode())
@@ -177,9 +177,9 @@ def _of_clips(folder: Path, params: Params) -> tuple[Fit, Fit, float, list[Face]
     rows, n_kept, kept = [], params.frames.per_video, folder / "frames.parquet"
     faces: list[Face] = []
     crops = np.empty(0)
-    for at, (size, seconds) in enumerate(itertools.product(SIZES, SECONDS)):
+    for at, (size, n_frames) in enumerate(itertools.product(SIZES, N_FRAMES)):
         path, megapixels = folder / f"{at}.mp4", np.prod(size) / 1e6
-        _clip(path, size, seconds)
+        _clip(path, size, n_frames)
         extracting = processor_time(lambda path=path: write_frames(kept, extract_frames(path, n_kept).frames))
 
         def crop() -> None:
@@ -188,7 +188,7 @@ def _of_clips(folder: Path, params: Params) -> tuple[Fit, Fit, float, list[Face]
             write_array(folder / "crops.npy", crops)
 
         per_pixel = kept.stat().st_size / (n_kept * np.prod(size))
-        rows.append((seconds * FPS * megapixels, n_kept * megapixels, extracting, processor_time(crop), per_pixel))
+        rows.append((n_frames * megapixels, n_kept * megapixels, extracting, processor_time(crop), per_pixel))
         path.unlink()
     decoded, pixels, extracting, cropping, per_pixel = np.array(rows).T
     same = np.ones(len(rows))
@@ -211,7 +211,7 @@ def _of_batches(folder: Path, params: Params) -> tuple[float, float]:
     write_array(bank_file(folder, "bank"), entries)
     same = {"source": "bank", "is_video": True, "split": "train", "variant": 0, "scheme": "", "transformed": ""}
     rows = [same | {"face_row": at, "donor": None, "blend_ratio": 1.0, "rate_factor": None} for at in range(n)]
-    bank = FakeBank(folder, FAKES.empty_table().from_pylist(rows, FAKES), "train")
+    bank = FakeBank(folder, pa.Table.from_pylist(rows, FAKES), "train")
 
     def make(share: slice | None) -> float:
         shown, size = np.arange(n), params.backbone.input_size
@@ -250,19 +250,19 @@ def measured() -> Costs:
         lambda: [forge_run(crops[:1], landmarks[None], params.synthesis, rng, [None], is_video=False) for _ in crops]
     )
     return Costs(
-        extract,
-        crop,
-        per_pixel,
-        embedding / len(crops),
-        preparing / len(crops),
-        _flops(model, size),
-        _flops(model, params.train.patch or size),
-        hashing,
-        forging / len(crops),
-        pair_s,
-        drawn_s,
-        _of_tables(architecture.embedding_dim),
-        dispatch_ms() / 1000,
+        extract=extract,
+        crop=crop,
+        per_pixel=per_pixel,
+        embed_s=embedding / len(crops),
+        prepare_s=preparing / len(crops),
+        face_flops=_flops(model, size),
+        patch_flops=_flops(model, params.train.patch or size),
+        hash_s=hashing,
+        fake_s=forging / len(crops),
+        pair_s=pair_s,
+        drawn_s=drawn_s,
+        tables_s=_of_tables(architecture.embedding_dim),
+        dispatch_s=dispatch_ms() / 1000,
     )
 
 
@@ -292,12 +292,11 @@ def training(costs: Costs, params: Params, on: Cluster) -> tuple[float, str]:
     processes = min(on.nodes * on.gpus, params.train.batch_size // 2)
     pairs = N_TRAINING * params.frames.per_video * params.train.epochs
     passes = 3 * (2 if params.train.sam_rho else 1)  # forward, and back at twice its cost
-    seconds = {
+    took = {
         "GPUs": pairs * 2 * passes * costs.patch_flops / (processes * on.tflops * 1e12),
         "making batches": pairs * (costs.pair_s / processes + costs.drawn_s * (1 - 1 / processes)),
     }
-    longest = max(seconds, key=lambda what: seconds[what])
-    return seconds[longest] / 3600, longest
+    return _longest(took)
 
 
 def _time(hours: float) -> str:

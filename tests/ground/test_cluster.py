@@ -22,29 +22,31 @@ def scheduler(monkeypatch, dask_address):
     return dask_address
 
 
-def test_a_worker_that_is_killed_loses_nothing(scheduler, tmp_path):
-    def die_once(item):
-        if item == 2 and not (tmp_path / "died").exists():
-            (tmp_path / "died").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+def signalled_once(folder: Path, which: signal.Signals):
+    """A function that gives a number back, and of whose processes the first to get 2 gets a signal."""
+
+    def same(item: int) -> int:
+        if item == 2 and not (folder / "signalled").exists():
+            (folder / "signalled").touch()
+            os.kill(os.getpid(), which)
         return item
 
-    assert sorted(map_videos(die_once, range(6), "test")) == [(n, n) for n in range(6)]
+    return same
+
+
+def test_a_worker_that_is_killed_loses_nothing(scheduler, tmp_path):
+    found = map_videos(signalled_once(tmp_path, signal.SIGKILL), range(6), "test")
+    assert sorted(found) == [(n, n) for n in range(6)]
 
 
 def test_a_worker_that_is_stopped_loses_nothing(monkeypatch, tmp_path):
-    def stop_once(item):
-        if item == 2 and not (tmp_path / "stopped").exists():
-            (tmp_path / "stopped").touch()
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return item
-
     with (
         dask.config.set({"distributed.scheduler.worker-ttl": "5s"}),  # Dask takes no less
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local,
     ):
         monkeypatch.setenv("DIFFFAKE_SCHEDULER", local.scheduler_address)
-        assert sorted(map_videos(stop_once, range(6), "test")) == [(n, n) for n in range(6)]
+        found = map_videos(signalled_once(tmp_path, signal.SIGSTOP), range(6), "test")
+        assert sorted(found) == [(n, n) for n in range(6)]
 
 
 def test_a_video_that_kills_workers_is_given_up_and_the_others_are_done(scheduler):
