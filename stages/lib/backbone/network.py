@@ -11,6 +11,7 @@ import safetensors.torch
 import timm
 import torch
 
+from stages.lib.backbone import mesonet  # noqa: F401 (makes its networks known to timm)
 from stages.lib.backbone.settings import BackboneSettings
 from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Origin, package_file

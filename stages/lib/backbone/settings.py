@@ -9,7 +9,8 @@ from stages.lib.settings import Count, Positive, Settings, Text
 
 class BackboneSettings(Settings):
     name: Text = Field(
-        description="any timm network (`efficientnet_b4`, `resnet50`, `legacy_xception` and a ViT are tested)"
+        description="any timm network (`efficientnet_b4`, `resnet50`, `legacy_xception` and a ViT are tested), or "
+        "`meso4` or `mesoinception4` (MesoNet, WIFS 2018)"
     )
     weights: Text = Field(
         description="`none` (from scratch), a package's ImageNet weights by its name (below), `hub` (timm's "
