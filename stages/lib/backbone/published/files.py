@@ -12,6 +12,7 @@ import safetensors
 import safetensors.torch
 import torch
 
+from stages.lib.backbone.published.keras import is_hdf5, read_keras
 from stages.lib.errors import InputError
 
 CONFIG = "config.json"
@@ -40,7 +41,8 @@ class Original:
 
 
 def read_original(path: Path) -> Original:
-    """The weights of a ``.safetensors`` file, of a PyTorch checkpoint of any name, or of a folder as the hub has it.
+    """The weights of a ``.safetensors`` file, of a PyTorch checkpoint or Keras 2's HDF5 of any name, or of a folder as
+    the hub has it.
 
     Raises :class:`InputError` where there is none, where it is damaged, holds no tensors or some that aren't finite,
     and for a pickle that would need anything but tensors and plain values: it is not loaded.
@@ -70,6 +72,8 @@ def _weights_in(folder: Path) -> Path:
 
 
 def _load(file: Path) -> dict[str, Any]:
+    if is_hdf5(file):
+        return dict(read_keras(file))
     try:
         if file.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(file))

@@ -16,6 +16,7 @@ from stages.lib.backbone.published.detectors import (
 )
 from stages.lib.backbone.published.encoders import read_clip, read_timm
 from stages.lib.backbone.published.files import read_original
+from stages.lib.backbone.published.mesonet import read_mesonet
 from stages.lib.errors import InputError
 
 
@@ -47,6 +48,10 @@ FORMATS: dict[str, Format] = {
         "a model of GenD with its `config.json`: a CLIP, Perception Encoder or DINOv3 encoder, 224 px; or its name on "
         "the hub",
         "model.linear.weight",
+    ),
+    "mesonet": Format(
+        read_mesonet,
+        "a Keras 2 file (HDF5) of MesoNet's weights, of Meso4 or MesoInception4: 256 px",
     ),
     "clip": Format(
         read_clip,

@@ -80,3 +80,18 @@ def dinov3_names(model: torch.nn.Module) -> Names:
         for kind in ("weight", "bias"):
             names |= {f"{ours}.{layer}.{kind}": (f"{theirs}.{one}.{kind}",) for layer, one in layers.items()}
     return names
+
+
+_KERAS = {"weight": "kernel", "bias": "bias"}
+_KERAS_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+_KERAS_NORM |= {"num_batches_tracked": "num_batches_tracked"}  # Keras counts none
+
+
+def keras_names(model: torch.nn.Module, layers: list[str]) -> Names:
+    """Of a Keras file, whose ``layers`` with weights stand in the order of the network's modules with weights."""
+    modules = [(name, one) for name, one in model.named_modules() if any(True for _ in one.parameters(recurse=False))]
+    names: Names = {}
+    for (ours, module), theirs in zip(modules, layers, strict=True):
+        kinds = _KERAS_NORM if isinstance(module, torch.nn.BatchNorm2d) else _KERAS
+        names |= {f"{ours}.{kind}": (f"{theirs}/{keras}",) for kind, keras in kinds.items()}
+    return names
