@@ -1,8 +1,11 @@
 """synthesize_fakes: a bank of pseudo-fakes of the training dataset's real faces and of photos, several variants a face
-(section 3.1).
+(section 3.1). With ``train.fakes`` it also holds the dataset's genuine fakes of train and val, or these alone.
 """
 
 from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
 
 from stages.cli import parse_paths, run
 from stages.lib.cluster import Shared
@@ -11,11 +14,19 @@ from stages.lib.files import atomic_path, bank_file, keep_only, write_json
 from stages.lib.ledger import Ledger, recipe
 from stages.lib.mapping import map_videos
 from stages.lib.photos.faces import photo_coverage
-from stages.lib.pseudo_fakes.making import synthesize_bank, training_photos, training_videos, with_donors
+from stages.lib.pseudo_fakes.genuine import GenuineFake, genuine_bank, genuine_fakes, genuine_in_words
+from stages.lib.pseudo_fakes.making import Source, synthesize_bank, training_photos, training_videos, with_donors
+from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.pseudo_fakes.sheet import fakes_sheet
 from stages.lib.schemas import FAKES, FAKES_TABLE, PHOTOS, PHOTOS_TABLE
 from stages.lib.tables import read_table, write_tables
 from stages.params import load_params
+
+
+def _make(bank: Path, settings: SynthesisSettings, seed: int, source: Source | GenuineFake) -> pa.Table:
+    if isinstance(source, GenuineFake):
+        return genuine_bank(bank, source)
+    return synthesize_bank(bank, settings, seed, source)
 
 
 def main() -> None:
@@ -23,11 +34,17 @@ def main() -> None:
     params = load_params()
     settings = params.synthesis
     index = read_index(paths.index, params.cross_validation, is_training_dataset=True)
-    sources = [*training_videos(index, paths.faces), *training_photos(paths.photos)]
-    sources = with_donors(sources) if settings.donors else sources
+    reals, forged, genuine = training_videos(index, paths.faces), [], []
+    if params.train.fakes != "real":
+        forged = [*reals, *training_photos(paths.photos)]
+        forged = with_donors(forged) if settings.donors else forged
+    if params.train.fakes != "pseudo":
+        genuine = genuine_fakes(index, paths.faces, reals)
+        print(genuine_in_words(genuine, index), flush=True)
+    sources = [*forged, *genuine]
     # Banks are made beside the ledger, where a killed run's stay: DVC empties the output before a run.
     unfinished = paths.ledger.with_suffix(".partial")
-    make, bank_of = partial(synthesize_bank, unfinished, settings, params.seed), partial(bank_file, unfinished)
+    make, bank_of = partial(_make, unfinished, settings, params.seed), partial(bank_file, unfinished)
     compute = partial(
         map_videos,
         make,
@@ -41,7 +58,7 @@ def main() -> None:
     keep_only(unfinished, {unfinished / FAKES_TABLE, *(bank_of(source.video_id) for source in sources)})
     with atomic_path(paths.out) as whole:
         unfinished.replace(whole)
-    fakes_sheet(paths.sheet, sources, settings, params.seed)
+    fakes_sheet(paths.sheet, forged, settings, params.seed, genuine)
     tables = {table.parent.name: read_table(table, PHOTOS) for table in paths.photos.glob(f"*/{PHOTOS_TABLE}")}
     write_json(paths.coverage, {name: photo_coverage(table) for name, table in tables.items()})
 

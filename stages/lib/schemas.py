@@ -89,7 +89,8 @@ PHOTOS = _schema(
 
 # One row per pseudo-fake: where it stands in its source's bank array, and how it was made. source is a video or a part
 # of a photo set; donor is the source whose face was put in, null where it is the face itself; rate_factor is x264's,
-# null where it wasn't compressed.
+# null where it wasn't compressed. A genuine fake is told by its source, fakes/<video_id>: scheme is then its method,
+# transformed empty, and donor null.
 FAKES = _schema(
     source=pa.string(),
     is_video=pa.bool_(),

@@ -30,6 +30,11 @@ def _even(value: int) -> int:
 
 
 class TrainingSettings(Settings):
+    fakes: Literal["pseudo", "real", "both"] = Field(
+        description="what is told from real faces: `pseudo`-fakes, as the method has it, the training dataset's own "
+        "genuine fakes of `train` and `val` (`real`), or `both`. Whatever is then made of the model says by which "
+        "methods they were"
+    )
     epochs: Count = Field(description="how often the faces of the videos are shown, and photos in proportion")
     batch_size: Annotated[int, Field(ge=2), AfterValidator(_even)] = Field(
         description="faces per step, half of them real, half their pseudo-fakes"
@@ -74,6 +79,20 @@ class TrainingSettings(Settings):
             raise ValueError(f"batch_size is {self.batch_size}, but loss 'gend' compares faces of a class; set it to 4")
         if self.loss == "gend" and self.tune == "none":
             raise ValueError("loss is 'gend', but tune is 'none': nothing would be trained by it; set cross_entropy")
+        return self
+
+    @model_validator(mode="after")
+    def _genuine_fakes_can_be_trained_on(self) -> "TrainingSettings":
+        if self.fakes != "pseudo" and self.boundary:
+            raise ValueError(
+                f"fakes is '{self.fakes}', but boundary is {self.boundary}: where a genuine fake's boundary is isn't "
+                "known; set boundary to 0, or fakes to 'pseudo'"
+            )
+        if self.fakes != "pseudo" and self.tune == "none":
+            raise ValueError(
+                f"fakes is '{self.fakes}', but tune is 'none': nothing would be trained on them; set fakes to "
+                "'pseudo', or tune to 'all'"
+            )
         return self
 
     @model_validator(mode="after")

@@ -188,8 +188,9 @@ class Trainer:
                 checkpoint.save(state, parts)
         self.model.load_state_dict(state.best_weights)
         if state.best.val_auc < NEAR_CHANCE and self._processes.is_first:
+            whose = "their pseudo-fakes" if self._settings.fakes == "pseudo" else "fakes"
             warnings.warn(
-                "the backbone hardly tells validation reals from their pseudo-fakes (best AUC "
+                f"the backbone hardly tells validation reals from {whose} (best AUC "
                 f"{state.best.val_auc:.3f}, chance is 0.5). Every score after this means little. Train longer "
                 "(train.epochs), on more people, from pretrained weights (backbone.weights), or look at "
                 "metrics/pseudo_fakes.png",

@@ -30,7 +30,9 @@ class DatasetSettings(Settings):
         "`train` and `val` are trained on",
     )
     fakes: list[Split] = Field(
-        default=list(SPLITS), description="the splits whose fakes are used. Only a test split's fakes ever are"
+        default=list(SPLITS),
+        description="the splits whose fakes are used. Only a test split's ever are, but for those of `train` and "
+        "`val` where `train.fakes` asks for them",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The bank of pseudo-fakes as training reads it. What makes it is in ``making``: a new scheme retrains nothing."""
+"""The bank of fakes as training reads it. What makes it is in ``making``: a new scheme retrains nothing."""
 
 from pathlib import Path
 
@@ -10,13 +10,23 @@ from stages.lib.errors import InputError
 from stages.lib.files import bank_file
 
 CHANNELS = 7  # of a bank's arrays: the real face, its pseudo-fake (RGB each), and the mask
+GENUINE = "fakes/"  # what the sources begin with that are genuine fakes
+
+
+def genuine_methods(fakes: pa.Table) -> list[str]:
+    """The methods of the genuine fakes of a ``FAKES`` table, sorted: those trained on, and those that epochs are chosen
+    by.
+    """
+    genuine = fakes.filter(pc.starts_with(fakes["source"], GENUINE))
+    return sorted(pc.unique(genuine["scheme"]).to_pylist())
 
 
 class FakeBank:
-    """The faces of one split with their pseudo-fakes, read from disk as they are needed.
+    """The faces of one split with their fakes, read from disk as they are needed.
 
-    ``data/fakes/<source>.npy`` holds uint8 (n, variants, size, size, 7): real face, pseudo-fake, mask (255 is forged).
-    ``is_video``: bool (n,), whether each face is a video's; the others are photos.
+    ``data/fakes/<source>.npy`` holds uint8 (n, variants, size, size, 7): real face, fake, mask (255 is forged).
+    ``variants``: the most that a source has; of one with fewer they come round again. ``is_video``: bool (n,), whether
+    each face is a video's; the others are photos.
     """
 
     def __init__(self, folder: Path, fakes: pa.Table, split: str):
@@ -31,6 +41,7 @@ class FakeBank:
             )
         self.is_video = faces["is_video"].to_numpy()
         sources, self._source = np.unique(faces["source"].to_numpy(), return_inverse=True)
+        self._variants = table.groupby("source")["variant"].max()[sources].to_numpy() + 1
         self._row = faces["face_row"].to_numpy()
         self._files = [bank_file(folder, source) for source in sources]
 
@@ -38,6 +49,8 @@ class FakeBank:
         return len(self._row)
 
     def face(self, face: int, variant: int) -> np.ndarray:
-        """One face with a pseudo-fake, uint8 (size, size, 7): the real face, the pseudo-fake, the mask."""
+        """One face with a fake, uint8 (size, size, 7): the real face, the fake, the mask."""
+        source = self._source[face]
+        own = variant % self._variants[source]
         # Mapped anew each time (under 1 ms): kept open, many sources' files would be more than a process may have.
-        return np.array(np.load(self._files[self._source[face]], mmap_mode="r")[self._row[face], variant])
+        return np.array(np.load(self._files[source], mmap_mode="r")[self._row[face], own])

@@ -1,5 +1,6 @@
 """A picture of pseudo-fakes, for people who look before they read numbers (the paper's figure 3)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 
 from stages.lib.figures import plt, save_png
 from stages.lib.pseudo_fakes.forgery import Donor
+from stages.lib.pseudo_fakes.genuine import GenuineFake, genuine_images
 from stages.lib.pseudo_fakes.making import Source, choose_donor, forge_run
 from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
@@ -24,18 +26,23 @@ def _face(source: Source, row: int) -> Donor:
     return Donor(np.array(np.load(source.faces, mmap_mode="r")[row]), source.landmarks[row])
 
 
-def fakes_sheet(path: Path, sources: list[Source], settings: SynthesisSettings, seed: int) -> None:
+def fakes_sheet(
+    path: Path, sources: list[Source], settings: SynthesisSettings, seed: int, genuine: Sequence[GenuineFake] = ()
+) -> None:
     """The paper's figure 3 from this dataset: a row per scheme with face, landmarks, mask, real and pseudo-fake.
 
-    A donor of the face gives one more column; faces are taken across people.
+    A donor of the face gives one more column; faces are taken across people. Of genuine fakes each method has a row,
+    with mask, real and fake.
     """
-    titles = ["face", "landmarks", "mask", "real, as trained on", "pseudo-fake"]
+    titles = ["face", "landmarks", "mask", "real, as trained on", "pseudo-fake" if sources else "fake"]
     titles += ["with a donor's face"] if any(source.donors for source in sources) else []
-    shape = len(settings.schemes), len(titles)
+    schemes = list(settings.schemes) if sources else []
+    of_method = {fake.method: fake for fake in reversed(genuine)}
+    shape = len(schemes) + len(of_method), len(titles)
     figure, axes = plt.subplots(*shape, figsize=(2.2 * shape[1], 2.3 * shape[0]), layout="constrained", squeeze=False)
     rng = video_rng(seed, "", "sheet")
-    for row, scheme in enumerate(settings.schemes):
-        source = sources[row * len(sources) // len(settings.schemes)]
+    for row, scheme in enumerate(schemes):
+        source = sources[row * len(sources) // len(schemes)]
         middle = len(source.landmarks) // 2
         face, only = _face(source, middle), settings.model_copy(update={"schemes": {scheme: 1.0}})
 
@@ -50,12 +57,17 @@ def fakes_sheet(path: Path, sources: list[Source], settings: SynthesisSettings, 
         if chosen is not None and not SCHEMES[scheme].own_face:
             whose, rows = chosen
             images.append(forged(_face(source.donors[whose], rows[0]))[..., 3:6])
-        for axis, title in zip(axes[row], titles, strict=True):
-            axis.set_xticks([])
-            axis.set_yticks([])
-            if row == 0:
-                axis.set_title(title)
         for axis, image in zip(axes[row], images, strict=False):  # not each has a donor
             axis.imshow(image, cmap="gray", vmin=0, vmax=255)
         axes[row, 0].set_ylabel(scheme)
+    for row, (method, fake) in enumerate(sorted(of_method.items()), start=len(schemes)):
+        made = genuine_images(fake)[len(fake.real_rows) // 2]
+        for axis, image in zip(axes[row, 2:5], (made[..., 6], made[..., :3], made[..., 3:6]), strict=True):
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+        axes[row, 0].set_ylabel(f"{method} (genuine)")
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title)
     save_png(figure, path, dpi=60)
