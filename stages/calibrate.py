@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
+from stages.lib.backbone.weights import read_architecture
 from stages.lib.calibration.bundle import (
+    BACKBONE,
     CALIBRATION,
     PAIR_QUANTILES,
     Calibration,
@@ -67,6 +69,8 @@ def main() -> None:
     reals = videos[videos["label"] == REAL]
     train, validation, test = (reals[reals["split"] == split] for split in ("train", "val", "test"))
     pairs = _pair_scores(paths.pair_scores, {*validation["video_id"]})
+    files, architecture = model_files(paths.models, params.faces.landmarks), read_architecture(paths.models / BACKBONE)
+    seen = list(architecture.trained_on_fakes) if architecture else []
     calibration = Calibration(
         release=None,
         made_from=None,
@@ -77,8 +81,8 @@ def main() -> None:
         pairs=params.pairs,
         scoring=params.scoring,
         false_alarm_rate=params.calibration.false_alarm_rate,
-        files=model_files(paths.models, params.faces.landmarks),
-        trained_on=TrainedOn(dataset=params.train_dataset, videos=len(train), people=_n_people(train)),
+        files=files,
+        trained_on=TrainedOn(dataset=params.train_dataset, videos=len(train), people=_n_people(train), fakes=seen),
         validation=_scores(validation, f"the validation split of the dataset '{params.train_dataset}'"),
         test=_scores(test, f"the test split of the dataset '{params.train_dataset}'"),
         pair_scores=np.quantile(pairs, PAIR_QUANTILES).tolist() if len(pairs) else None,

@@ -11,8 +11,8 @@ import torch
 
 from stages.cli import run
 from stages.lib.backbone.checkpoint import save_backbone
-from stages.lib.backbone.network import Architecture
 from stages.lib.backbone.published.formats import FORMATS, Published, read_published
+from stages.lib.backbone.weights import Architecture
 from stages.lib.errors import InputError
 from stages.lib.fingerprint import sha256
 

@@ -1,5 +1,7 @@
 """train_backbone: train a timm network on real faces against their pseudo-fakes, keep the best by validation AUC.
 
+With ``train.fakes`` the bank has genuine fakes: the weights file and the metrics then name their methods.
+
 An interrupted run resumes from ``--checkpoint``, which is not part of the outputs: it is removed when training is done.
 With ``train.tune: none`` the weights are passed through as they are, and measured once. ``DIFFFAKE_DEVICES=N`` trains
 in N processes, which give what one gives (docs/scaling.md).
@@ -7,6 +9,7 @@ in N processes, which give what one gives (docs/scaling.md).
 
 import argparse
 import hashlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +25,7 @@ from stages.lib.backbone.validation import measure
 from stages.lib.files import atomic_path
 from stages.lib.fingerprint import fingerprint
 from stages.lib.ledger import recipe
-from stages.lib.pseudo_fakes.bank import FakeBank
+from stages.lib.pseudo_fakes.bank import FakeBank, genuine_methods
 from stages.lib.runtime import keep_freed_memory
 from stages.lib.schemas import FAKES, FAKES_TABLE
 from stages.lib.tables import read_table
@@ -65,6 +68,8 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
         params.backbone, params.train.boundary > 0, unchanged=as_it_is, normalized=params.train.loss == "gend"
     )
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
+    seen = sorted({*architecture.trained_on_fakes, *genuine_methods(fakes)})
+    architecture = replace(architecture, trained_on_fakes=tuple(seen))
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
     given = (model, size, train_bank, val_bank, params.train, params.seed, processes.device())
     if not processes.is_first:
@@ -83,6 +88,7 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
             checkpoint = Checkpoint(paths.checkpoint, _key(paths.fakes, params))
             best = Trainer(*given, processes).fit(lambda epoch: _log(live, epoch), checkpoint)
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}
+        live.summary |= {"trained_on_fakes": seen} if seen else {}
     save_backbone(paths.out, model, architecture)
     paths.checkpoint.unlink(missing_ok=True)
 

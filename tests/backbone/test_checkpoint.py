@@ -8,8 +8,8 @@ import safetensors.torch
 import torch
 
 from stages.lib.backbone.checkpoint import load_backbone, save_backbone
-from stages.lib.backbone.network import Architecture, Outputs, build_backbone, forward, prepare, set_normalization
-from stages.lib.backbone.weights import Origin
+from stages.lib.backbone.network import Outputs, build_backbone, forward, prepare, set_normalization
+from stages.lib.backbone.weights import Architecture, Origin
 from stages.lib.errors import InputError
 from tests.helpers.params import TINY_NETWORK, backbone_settings
 

@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional
 
 from stages.lib.backbone.checkpoint import load_backbone, save_backbone
-from stages.lib.backbone.network import Architecture, build_backbone, classifier_of, create_network
+from stages.lib.backbone.network import build_backbone, classifier_of, create_network
 from stages.lib.backbone.variants import VARIANTS, NormalizedLinear, PaddedConv2d
+from stages.lib.backbone.weights import Architecture
 from stages.lib.errors import InputError
 from tests.helpers.params import backbone_settings
 

@@ -4,8 +4,8 @@ import pyarrow.parquet as pq
 import torch
 
 from stages.lib.backbone.checkpoint import save_backbone
-from stages.lib.backbone.network import Architecture, create_network
-from stages.lib.backbone.weights import Origin
+from stages.lib.backbone.network import create_network
+from stages.lib.backbone.weights import Architecture, Origin
 from tests.helpers.pipeline import change_params, read_json, run, stages_run
 
 IMPORTED = "inputs/imported/tiny.safetensors"

@@ -10,8 +10,8 @@ import torch
 
 from stages import train_backbone
 from stages.lib.backbone.checkpoint import save_backbone
-from stages.lib.backbone.network import Architecture, create_network
-from stages.lib.backbone.weights import Origin
+from stages.lib.backbone.network import create_network
+from stages.lib.backbone.weights import Architecture, Origin
 from stages.lib.errors import InputError
 from tests.helpers.banks import fakes_of
 from tests.helpers.pipeline import ROOT, change_params

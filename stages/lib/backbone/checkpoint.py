@@ -1,7 +1,6 @@
 """Files of weights: the trained backbone, and the checkpoint that an interrupted training resumes from."""
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,13 +11,8 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone.network import (
-    Architecture,
-    add_boundary_head,
-    create_network,
-    read_architecture,
-    set_normalization,
-)
+from stages.lib.backbone.network import add_boundary_head, create_network, set_normalization
+from stages.lib.backbone.weights import Architecture, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
 
@@ -27,9 +21,7 @@ def save_backbone(path: Path, model: torch.nn.Module, architecture: Architecture
     """Write weights with their architecture inside (safetensors), atomically."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file(
-            state, temporary, metadata={"config": json.dumps(asdict(architecture), sort_keys=True)}
-        )
+        safetensors.torch.save_file(state, temporary, metadata={"config": architecture.as_text()})
 
 
 def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architecture]:

@@ -1,8 +1,7 @@
 """The backbone: a timm network with one logit (fake > 0), and its input transform."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,40 +13,9 @@ import torch
 from stages.lib.backbone import mesonet  # noqa: F401 (makes its networks known to timm)
 from stages.lib.backbone.settings import BackboneSettings
 from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
-from stages.lib.backbone.weights import HALF, PACKAGES, Origin, package_file
+from stages.lib.backbone.weights import HALF, PACKAGES, Architecture, Origin, package_file, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.images import resize
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What must be known to use saved weights; it travels inside the weights file.
-
-    ``boundary``: whether the network also tells where a boundary is (:class:`BoundaryHead`). ``origin``: of the weights
-    that training started from. ``variants``: what the network does otherwise than timm's (names in ``VARIANTS``).
-    """
-
-    name: str
-    input_size: int
-    embedding_dim: int
-    boundary: bool = False
-    origin: Origin = field(default_factory=Origin)
-    variants: tuple[str, ...] = ()
-
-
-def read_architecture(path: Path) -> Architecture | None:
-    """The architecture inside a safetensors file, None where there is none (not a backbone of this project).
-
-    A file from before ``origin`` was kept has the paper's normalisation. Raises what a damaged file raises.
-    """
-    with safetensors.safe_open(path, framework="pt") as file:
-        text = (file.metadata() or {}).get("config")
-    if text is None:
-        return None
-    values = json.loads(text)
-    origin = Origin(**values.get("origin", {}))
-    origin = replace(origin, mean=tuple(origin.mean), std=tuple(origin.std))  # JSON has lists
-    return Architecture(**values | {"origin": origin, "variants": tuple(values.get("variants", ()))})
 
 
 def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tensor:
@@ -154,12 +122,13 @@ def build_backbone(
             f"{', '.join(close) or 'none'}"
         )
     variants: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
     if settings.weights == "hub":
         model, origin = _from_hub(settings), _timms_origin(settings.name)
     elif settings.weights in ("none", *PACKAGES):
         model, origin = create_network(settings.name, settings.input_size), Origin()
     else:
-        state, origin, variants = _read_file(Path(settings.weights), settings, unchanged)
+        state, origin, variants, seen = _read_file(Path(settings.weights), settings, unchanged)
         model = create_network(settings.name, settings.input_size, variants=variants)
         _adopt(model, state, settings.weights)
     if settings.weights in PACKAGES:
@@ -179,7 +148,8 @@ def build_backbone(
         )
     if boundary:
         add_boundary_head(model, settings.name)
-    return model, Architecture(settings.name, size, cast(Any, model).head_hidden_size, boundary, origin, variants)
+    dimension = cast(Any, model).head_hidden_size
+    return model, Architecture(settings.name, size, dimension, boundary, origin, variants, seen)
 
 
 def _from_hub(settings: BackboneSettings) -> torch.nn.Module:
@@ -219,9 +189,9 @@ def packaged_state(package: str, network: str, model: torch.nn.Module) -> dict[s
 
 def _read_file(
     path: Path, settings: BackboneSettings, unchanged: bool
-) -> tuple[dict[str, torch.Tensor], Origin, tuple[str, ...]]:
-    """A local file's weights, with their origin and variants: the file's own if it is a backbone of this project, else
-    what timm says of the network, whose weights such files are.
+) -> tuple[dict[str, torch.Tensor], Origin, tuple[str, ...], tuple[str, ...]]:
+    """A local file's weights, with their origin, variants and the methods of the fakes that they have seen: the file's
+    own if it is a backbone of this project, else what timm says of the network, whose weights such files are.
     """
     if not path.is_file():
         raise InputError(
@@ -231,9 +201,9 @@ def _read_file(
     state = _load_state(path)
     ours = read_architecture(path) if path.suffix == ".safetensors" else None
     if ours is None:
-        return state, replace(_timms_origin(settings.name), source=path.name, licence=""), ()
+        return state, replace(_timms_origin(settings.name), source=path.name, licence=""), (), ()
     _require_fit(path, ours, settings, unchanged)
-    return state, ours.origin, ours.variants
+    return state, ours.origin, ours.variants, ours.trained_on_fakes
 
 
 def _require_fit(path: Path, ours: Architecture, settings: BackboneSettings, unchanged: bool) -> None:

@@ -1,9 +1,11 @@
-"""ImageNet weights that come as packages of the index, by the name of the package that ``backbone.weights`` gives.
+"""What is known of weights: what stands in a weights file of this project beside them (:class:`Architecture`), and the
+ImageNet weights that come as packages of the index, by the name of the package that ``backbone.weights`` gives.
 
-To add one: an entry of ``PACKAGES``. Nothing here imports PyTorch: checking params.yaml stays quick.
+To add a package: an entry of ``PACKAGES``. Nothing here imports PyTorch: checking params.yaml stays quick.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +26,50 @@ class Origin:
     licence: str = ""
     mean: tuple[float, ...] = HALF
     std: tuple[float, ...] = HALF
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What must be known to use saved weights; it travels inside the weights file.
+
+    ``boundary``: whether the network also tells where a boundary is (``network.BoundaryHead``). ``origin``: of the
+    weights that training started from. ``variants``: what the network does otherwise than timm's (names in
+    ``VARIANTS``). ``trained_on_fakes``: the methods of the genuine fakes that it was trained on, or whose videos chose
+    its epoch, also before training started from a file; none where it saw pseudo-fakes alone.
+    """
+
+    name: str
+    input_size: int
+    embedding_dim: int
+    boundary: bool = False
+    origin: Origin = field(default_factory=Origin)
+    variants: tuple[str, ...] = ()
+    trained_on_fakes: tuple[str, ...] = ()
+
+    def as_text(self) -> str:
+        """As a weights file has it. What was trained on pseudo-fakes alone has the text from before others could be."""
+        values = asdict(self)
+        if not self.trained_on_fakes:
+            del values["trained_on_fakes"]
+        return json.dumps(values, sort_keys=True)
+
+
+def read_architecture(path: Path) -> Architecture | None:
+    """The architecture inside a safetensors file, None where there is none (not a backbone of this project).
+
+    A file from before ``origin`` was kept has the paper's normalisation. Raises what a damaged file raises.
+    """
+    import safetensors  # which checking params.yaml has no need of
+
+    with safetensors.safe_open(path, framework="numpy") as file:
+        text = (file.metadata() or {}).get("config")
+    if text is None:
+        return None
+    values = json.loads(text)
+    origin = Origin(**values.get("origin", {}))
+    values["origin"] = replace(origin, mean=tuple(origin.mean), std=tuple(origin.std))  # JSON has lists
+    values |= {name: tuple(values.get(name, ())) for name in ("variants", "trained_on_fakes")}
+    return Architecture(**values)
 
 
 @dataclass(frozen=True)

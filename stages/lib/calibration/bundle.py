@@ -5,6 +5,7 @@ No threshold is stored: it is derived from the scores, for whatever rate is aske
 (:mod:`stages.lib.calibration.thresholds`).
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -30,17 +31,29 @@ _DEMO = "demo"  # the training dataset that comes with the project
 PACKAGES = ("numpy", "opencv-contrib-python-headless", "scikit-learn", "scipy", "timm", "torch", "zuko")
 
 
+def _nothing(value: object) -> bool:
+    return not value
+
+
 class TrainedOn(Settings):
-    """The real videos that the models were fitted to."""
+    """The real videos that the models were fitted to, and the methods of the genuine fakes that the network was trained
+    on, if there were any (``fakes``; not written where there were none).
+    """
 
     dataset: str
     videos: int
     people: int
+    fakes: Annotated[list[str], Field(exclude_if=_nothing)] = []
 
     @property
     def is_demo(self) -> bool:
         """Whether these are the rendered portraits of the demo, which say nothing about real videos."""
         return self.dataset == _DEMO
+
+
+def fakes_in_words(methods: Sequence[str]) -> str:
+    """What is said, wherever its results are, of a model that was trained on genuine fakes; nothing of any other."""
+    return f"trained on fakes: {', '.join(methods)}" if methods else ""
 
 
 class Reals(Settings):

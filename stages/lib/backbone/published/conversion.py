@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import torch
 
-from stages.lib.backbone.network import Architecture, classifier_of
+from stages.lib.backbone.network import classifier_of
 from stages.lib.backbone.published.files import Original
 from stages.lib.backbone.published.names import Names
-from stages.lib.backbone.weights import Origin
+from stages.lib.backbone.weights import Architecture, Origin
 from stages.lib.errors import InputError
 
 
