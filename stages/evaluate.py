@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from stages.cli import parse_paths, run
 from stages.lib.anomaly.files import load_anomaly_models
-from stages.lib.calibration.bundle import Calibration, package_versions, read_calibration
+from stages.lib.calibration.bundle import Calibration, fakes_in_words, package_versions, read_calibration
 from stages.lib.calibration.thresholds import threshold
 from stages.lib.datasets.paper_splits import completeness
 from stages.lib.detection.wording import what_a_verdict_rests_on
 from stages.lib.evaluation.alarms import alarm_rows, alarms
-from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables
+from stages.lib.evaluation.benchmarks import benchmark_plot, benchmark_tables, marked
 from stages.lib.evaluation.detectors import DEFAULT, DETECTORS, Detector
 from stages.lib.evaluation.diffusionfake import frame_level_table, table_1_dataset
 from stages.lib.evaluation.families import comparisons, family_metrics
@@ -44,12 +44,12 @@ def _write_csv(path: Path, rows: list[dict[str, object]], columns: list[str]) ->
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def _summary(detail: dict[str, Any]) -> str:
+def _summary(detail: dict[str, Any], seen: list[str]) -> str:
     others = [one for one in DETECTORS if one is not DEFAULT and any(one.key in found for found in detail.values())]
     rows = [
         {
             "dataset": dataset,
-            "method": method,
+            "method": marked(method, seen),
             DEFAULT.label: values["auc"],
             "95 % interval": "-" if values["auc_ci95"] is None else "{:.3f} to {:.3f}".format(*values["auc_ci95"]),
             **{one.label: found.get(one.key, {}).get(method, {}).get("auc") for one in others},
@@ -60,15 +60,19 @@ def _summary(detail: dict[str, Any]) -> str:
         for method, values in found[DEFAULT.key].items()
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
-    return f"Video-level AUC on the test split\n{table}\n"
+    said = f" ({fakes_in_words(seen)})" if seen else ""
+    return f"Video-level AUC on the test split{said}\n{table}\n"
 
 
-def _protocol(params: Params, fitted_to: tuple[int, int] | None) -> dict[str, Any]:
-    """What the metrics came from: how videos were looked at, and by which versions. ``fitted_to``: of the models."""
+def _protocol(params: Params, fitted_to: tuple[int, int] | None, seen: list[str]) -> dict[str, Any]:
+    """What the metrics came from: how videos were looked at, and by which versions. ``fitted_to``: of the models;
+    ``seen``: the methods of the fakes that were trained on, named only where there are some.
+    """
     fold = params.cross_validation
     return {
         "split": "test" if fold.folds == 1 else f"fold {fold.fold} of {fold.folds} of {params.train_dataset}'s people",
         "trained_on": params.train_dataset,
+        **({"trained_on_fakes": seen} if seen else {}),
         "frames_per_video": params.frames.per_video,
         "pairs_per_video": params.pairs.per_video,
         "fusion": params.fusion,
@@ -91,9 +95,11 @@ def _known_people(videos: pd.DataFrame, trained_on: pd.DataFrame) -> int:
     return int((videos["identity"].isin(names["identity"]) & (videos["label"] == REAL)).sum())
 
 
-def _notes(datasets: dict[str, EvaluatedDataset], params: Params) -> list[str]:
-    """What a reader of the tables must know: videos that are not in the figures, people who were trained on."""
-    notes = []
+def _notes(datasets: dict[str, EvaluatedDataset], params: Params, seen: list[str]) -> list[str]:
+    """What a reader of the tables must know: fakes and people who were trained on, videos that are not in the
+    figures.
+    """
+    notes = [f"what was measured here is of a network {fakes_in_words(seen)}"] if seen else []
     for name, dataset in datasets.items():
         videos = dataset.test
         real, there = videos["label"] == REAL, videos["reject_reason"] != VideoReject.MISSING_FILE
@@ -198,33 +204,34 @@ def _write_curves(folder: Path, datasets: dict[str, EvaluatedDataset]) -> None:
 
 
 def _write_benchmarks(
-    folder: Path, detail: dict[str, Any], datasets: dict[str, EvaluatedDataset], params: Params
+    folder: Path, detail: dict[str, Any], datasets: dict[str, EvaluatedDataset], params: Params, seen: list[str]
 ) -> None:
     """Every dataset and method for people, beside the paper's where a run is comparable."""
     of_paper = {name: paper_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
     trained_on = of_paper[params.train_dataset] if params.cross_validation.folds == 1 else None
     of_table_1 = {name: table_1_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
     frame_level = frame_level_table(detail, of_table_1, trained_on)
-    tables = benchmark_tables(detail, of_paper, trained_on, _notes(datasets, params), frame_level)
-    write_text(folder / "benchmarks.md", tables)
-    benchmark_plot(folder / "benchmarks.png", detail, of_paper, trained_on)
+    notes = _notes(datasets, params, seen)
+    write_text(folder / "benchmarks.md", benchmark_tables(detail, of_paper, trained_on, notes, frame_level, seen))
+    benchmark_plot(folder / "benchmarks.png", detail, of_paper, trained_on, seen)
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "scores", "pair-scores", "frame-scores", "model", "calibration", "metrics")
     params, calibration = load_params(), read_calibration(paths.calibration)
-    protocol = _protocol(params, load_anomaly_models(paths.model).fitted_to)
+    seen = calibration.trained_on.fakes
+    protocol = _protocol(params, load_anomaly_models(paths.model).fitted_to, seen)
     tables = (paths.scores, paths.pair_scores, paths.frame_scores)
     datasets = {name: _read_dataset(name, *tables) for name in sorted(params.datasets)}
     detail = {name: dataset.metrics(params.seed) for name, dataset in datasets.items()}
     ratios = {name: cross_validated_ratios(dataset.test) for name, dataset in datasets.items()}
     _write_metrics(paths.metrics, detail, datasets, ratios, calibration, protocol, params)
     _write_curves(paths.metrics, datasets)
-    _write_benchmarks(paths.metrics, detail, datasets, params)
+    _write_benchmarks(paths.metrics, detail, datasets, params, seen)
     pair_plot(paths.metrics / "pairs.png", {name: dataset.test for name, dataset in datasets.items()})
     tippett_plot(paths.metrics / "tippett.png", ratios)
     rests_on = what_a_verdict_rests_on(calibration, calibration.false_alarm_rate)
-    write_text(paths.metrics / "summary.txt", f"{_summary(detail)}\n{rests_on}\n")
+    write_text(paths.metrics / "summary.txt", f"{_summary(detail, seen)}\n{rests_on}\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from stages.cli import run
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.anomaly.scoring import mean_evidence
-from stages.lib.calibration.bundle import ANOMALY_MODEL
+from stages.lib.calibration.bundle import ANOMALY_MODEL, fakes_in_words
 from stages.lib.datasets.folds import people
 from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training, candidates, choice_page, choose, score_candidate
@@ -67,8 +67,10 @@ def _experiment(overrides: tuple[str, ...]) -> Run | None:
     print(f"\n== dvc exp run {' '.join(overrides)}", flush=True)
     if subprocess.run(["dvc", "exp", "run", *settings, "evaluate"], check=False).returncode:
         return None
-    auc, baselines = (json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines"))
-    return {DEFAULT.key: auc, **baselines}
+    auc, baselines, detail = (
+        json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines", "detail")
+    )
+    return Run({DEFAULT.key: auc, **baselines}, detail["protocol"].get("trained_on_fakes", []))
 
 
 def _parse() -> argparse.Namespace:
@@ -112,13 +114,16 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
         if any(override.startswith(f"{key}=") for override in arguments.set_param):
             raise InputError(f"with --choose, -S {key}=… would change nothing; give it by {option}")
     runs = []
+    seen: set[str] = set()
     with _left_as_it_was():
         for seed in seeds:
             found = []
             for fusion in fusions:
                 overrides = (*arguments.set_param, f"seed={seed}", f"fusion={fusion}")
-                if _experiment(overrides) is None:
+                experiment = _experiment(overrides)
+                if experiment is None:
                     raise InputError(f"the experiment {' '.join(overrides)} failed; see above for why")
+                seen |= {*experiment.seen}
                 found.append(_trained(load_params(), fusion))
             scores = {one: series for run in found for one, series in run.scores.items()}
             reals = {fusion: reference for run in found for fusion, reference in run.reals.items()}
@@ -126,6 +131,7 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
     parts = ["python -m stages.paper_tables --choose", *fusions, "--seeds", *map(str, seeds)]
     command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
     text = choice_page(choose(runs, params.seed), runs, params.seed, command)
+    text += f"\nThe network was {fakes_in_words(sorted(seen))}.\n" if seen else ""
     write_text(METRICS / "choice.md", text)
     print(f"\n{text}\n{METRICS}/choice.md")
 

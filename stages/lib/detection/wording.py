@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from stages.lib.anomaly.evidence import only_pairs
-from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.bundle import Calibration, fakes_in_words
 from stages.lib.calibration.ratios import FEWEST_PEOPLE, FamilyRatio
 from stages.lib.calibration.thresholds import basis, rate_interval, threshold
 from stages.lib.detection.observation import Note, NoteCode
@@ -67,7 +67,7 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
     """A headline, and what it means in sentences."""
     score, p = verdict.anomaly_score, verdict.p_value
     if score is None or p is None:
-        known = [] if score is None else [f"Its anomaly score is {score:.2f}."]
+        known = [] if score is None else [f"Its anomaly score is {score:.2f}.", *_fakes_seen(calibration)]
         return f"Cannot tell: {reason(verdict, calibration)}.", known
     reals = calibration.validation.scores
     lower = sum(real < score for real in reals)
@@ -100,19 +100,26 @@ def verdict_in_words(verdict: Verdict, calibration: Calibration, rate: float) ->
             f"That is not above the threshold for a false-alarm rate of {rate:.1%}. It is not proof that the video "
             "is real."
         )
-    return headline, [stands, expected, end]
+    return headline, [stands, expected, end, *_fakes_seen(calibration)]
+
+
+def _fakes_seen(calibration: Calibration) -> list[str]:
+    """A sentence on the genuine fakes that the model was trained on; none where there were none."""
+    said = fakes_in_words(calibration.trained_on.fakes)
+    return [f"The model was {said}."] if said else []
 
 
 def model_in_words(calibration: Calibration) -> list[str]:
     """Which model judges, what it was trained on, and how far to trust it, in a few sentences."""
     release, trained = calibration.release, calibration.trained_on
     if release:
-        return [f"The released model {release.name} judges.", release.summary]
+        return [f"The released model {release.name} judges.", release.summary, *_fakes_seen(calibration)]
     who = f" of {trained.people} people" if trained.people else ""
     judges = (
         f"A model of your own judges, trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}')."
     )
     sentences = ["A model of your own judges.", calibration.made_from] if calibration.made_from else [judges]
+    sentences += _fakes_seen(calibration)
     if trained.is_demo:
         sentences.append("The demo is rendered: it shows how the program works, and says nothing about real videos.")
     return sentences
@@ -207,12 +214,16 @@ def limits(calibration: Calibration) -> list[str]:
     trained, people = calibration.trained_on, calibration.trained_on.people
     who = f" of {people} people" if people else ""
     unusual = "differences" if only_pairs(calibration.scoring) else "faces and the differences"
+    against = (
+        f"against genuine fakes ({fakes_in_words(trained.fakes)}): of fakes that were made otherwise it may find fewer."
+        if trained.fakes
+        else "on pseudo-fakes made of them, never on a forgery."
+    )
     sentences = [
         f"A score is not proof. It says how unusual the {unusual} between the frames are beside those of the real "
         "videos above. Look at the pictures, and at where the video comes from.",
-        f"The model was trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}') and on "
-        "pseudo-fakes made of them, never on a forgery. Videos with other cameras, light, compression or people may "
-        "be unusual to it without being forged.",
+        f"The model was trained on {trained.videos} real videos{who} (the dataset '{trained.dataset}') and {against} "
+        "Videos with other cameras, light, compression or people may be unusual to it without being forged.",
         "Out of its scope are videos that are generated as a whole (from text or from an image) and single images: it "
         "assumes a real video in which a face was replaced or altered.",
         "Cuts, people taking turns, filters and heavy editing can make a real video anomalous. A forgery that is "

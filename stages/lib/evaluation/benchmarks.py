@@ -3,6 +3,7 @@ picture.
 """
 
 import itertools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,29 @@ def benchmark_tables(
     trained_on: str | None,
     notes: list[str],
     frame_level: str = "",
+    seen: Collection[str] = (),
 ) -> str:
     """Markdown: every dataset and method with averages; then each of the paper's tables that these runs belong to.
 
     ``detail``: {dataset: {detector: {method: metrics}}} as ``metrics/detail.json`` has it. ``paper_datasets``:
     {dataset: the paper's that it is, or None}; ``trained_on``: that of the training dataset. ``notes``: lines to end
-    with. ``frame_level``: a section of figures at frame level, if there is one.
+    with. ``frame_level``: a section of figures at frame level, if there is one. ``seen``: the methods of the fakes that
+    the network was trained on.
     """
-    parts = ["# Results\n\nVideo-level AUC in % on the test splits.\n", _all_datasets(detail)]
+    parts = ["# Results\n\nVideo-level AUC in % on the test splits.\n", _all_datasets(detail, seen)]
     dataset_of = {name: dataset for dataset, name in paper_datasets.items() if name}
     for title, table in _TABLES:
         columns = _columns(table)
         shown = [column for column in columns if column[0] in dataset_of and comparable(column, trained_on)]
         if shown:
-            parts.append(_beside_the_paper(title, table, shown, detail, dataset_of))
+            parts.append(_beside_the_paper(title, table, shown, detail, dataset_of, seen))
     parts += [frame_level] if frame_level else []
     return "\n".join([*parts, *(f"- {note}" for note in notes)]).rstrip() + "\n"
+
+
+def marked(method: str, seen: Collection[str]) -> str:
+    """A method's name in a table, saying so where fakes of it were trained on, whichever dataset these are of."""
+    return f"{method} (seen in training)" if method in seen else method
 
 
 def _columns(table: Figures) -> list[Column]:
@@ -67,14 +75,14 @@ def _mean(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
-def _all_datasets(detail: dict[str, Any]) -> str:
+def _all_datasets(detail: dict[str, Any], seen: Collection[str]) -> str:
     rows = []
     for dataset, found in detail.items():
         methods = [method for method in found[DEFAULT.key] if method != ALL]
         for method in [*methods, ALL]:
             counts = found[DEFAULT.key][method]
             figures = [_percent(found[detector.key][method]["auc"]) for detector in OF_PAPER]
-            rows.append([dataset, method, *figures, str(counts["n_real"]), str(counts["n_fake"])])
+            rows.append([dataset, marked(method, seen), *figures, str(counts["n_real"]), str(counts["n_fake"])])
         if len(methods) > 1:
             means = [_mean([found[detector.key][m]["auc"] for m in methods]) for detector in OF_PAPER]
             rows.append([dataset, "average of methods", *map(_percent, means), "", ""])
@@ -85,7 +93,12 @@ def _all_datasets(detail: dict[str, Any]) -> str:
 
 
 def _beside_the_paper(
-    title: str, table: Figures, columns: list[Column], detail: dict[str, Any], dataset_of: dict[str, str]
+    title: str,
+    table: Figures,
+    columns: list[Column],
+    detail: dict[str, Any],
+    dataset_of: dict[str, str],
+    seen: Collection[str],
 ) -> str:
     def ours(detector: Detector, column: Column) -> float | None:
         auc: float | None = detail[dataset_of[column[0]]][detector.key].get(column[1], {}).get("auc")
@@ -101,12 +114,16 @@ def _beside_the_paper(
         average = printed if printed is not None else _mean(values)
         cells = ["–" if value is None else f"{value:.1f}" for value in [*values, average]]
         rows.append([f"{label}, paper", *cells])
-    names = [dataset_of[name] + ("" if method == ALL else f": {method}") for name, method in columns]
+    names = [dataset_of[name] + ("" if method == ALL else f": {marked(method, seen)}") for name, method in columns]
     return f"## {title}\n\n" + markdown_table(["", *names, "average"], rows)
 
 
 def benchmark_plot(
-    path: Path, detail: dict[str, Any], paper_datasets: dict[str, str | None], trained_on: str | None
+    path: Path,
+    detail: dict[str, Any],
+    paper_datasets: dict[str, str | None],
+    trained_on: str | None,
+    seen: Collection[str] = (),
 ) -> None:
     """A row for each dataset and method: our detectors' AUC, the default's interval, and the paper's DiffFake where
     comparable.
@@ -130,7 +147,7 @@ def benchmark_plot(
     if any(paper):
         shown = [np.nan if value is None else value / 100 for value in paper]
         axis.plot(shown, heights, "D", mfc="none", color="black", label="DiffFake, paper", ms=7)
-    axis.set_yticks(heights, [f"{dataset}: {method}" for dataset, method in rows])
+    axis.set_yticks(heights, [f"{dataset}: {marked(method, seen)}" for dataset, method in rows])
     axis.axvline(0.5, color="grey", lw=0.8)
     axis.set(xlim=(-0.02, 1.02), xlabel=f"video-level AUC (chance 0.5); line: 95 % interval of {DEFAULT.label}")
     figure.legend(loc="outside upper center", ncols=4, fontsize=8)

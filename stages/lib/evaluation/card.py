@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages.lib.calibration.bundle import Calibration
+from stages.lib.calibration.bundle import Calibration, fakes_in_words
 from stages.lib.markdown import markdown_table
 from stages.lib.settings import Settings, Text
 
@@ -44,12 +44,15 @@ def model_card(
 ) -> str:
     """The card, Markdown. ``detail``: ``metrics/detail.json``; ``alarms``: ``metrics/calibration.json``."""
     trained, validation = calibration.trained_on, calibration.validation
+    against, chose = "pseudo-fakes; no forgery", "pseudo-fakes of them"
+    if trained.fakes:
+        against, chose = f"genuine fakes ({fakes_in_words(trained.fakes)})", "fakes of the same split"
     facts = [
-        ("trained on", f"{_count(trained.videos, trained.people)}, and pseudo-fakes; no forgery"),
+        ("trained on", f"{_count(trained.videos, trained.people)}, and {against}"),
         (
             "calibrated on",
-            f"{_count(len(validation.scores), validation.people)}, to which nothing was fitted; pseudo-fakes of "
-            "them chose the epoch",
+            f"{_count(len(validation.scores), validation.people)}, to which nothing was fitted; {chose} chose the "
+            "epoch",
         ),
         ("decides at", f"a false-alarm rate of {calibration.false_alarm_rate:.0%}, unless told otherwise"),
         *((f"SHA-256 of {file}", f"`{digest}`") for file, digest in calibration.files.items()),

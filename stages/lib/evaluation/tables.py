@@ -8,13 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.lib.calibration.bundle import fakes_in_words
 from stages.lib.evaluation.detectors import DIFFFAKE, OF_PAPER, Detector
 from stages.lib.evaluation.paper import TABLE_8, TABLE_9, TABLES_2_AND_4, Figures, figures_of_detectors
 from stages.lib.figures import plt, save_png
 from stages.lib.markdown import markdown_table
 from stages.lib.pairs.fusion import FUSIONS
 
-Run = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # {detector: {dataset: {method: AUC}}} of one experiment
+
+@dataclass(frozen=True)
+class Run:
+    """What one experiment gave: ``auc``, {detector: {dataset: {method: AUC}}}, and ``seen``, the methods of the genuine
+    fakes that its network was trained on.
+    """
+
+    auc: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    seen: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -91,25 +100,32 @@ def _mean_and_spread(values: list[float | None]) -> str:
     return f"{np.mean(known):.1f}" + (f" ± {np.std(known):.1f}" if len(known) > 1 else "")
 
 
+def _label(row: Row, runs: Sequence[Run | None]) -> str:
+    """What a row is called, with the methods of the genuine fakes that its networks saw, if there were any."""
+    seen = fakes_in_words(sorted({method for run in runs if run for method in run.seen}))
+    return f"{row.label} ({seen})" if seen else row.label
+
+
 def render(table: Table, results: Mapping[str, list[Run | None]], paper_datasets: Mapping[str, str | None]) -> str:
     """A table as Markdown: a column per dataset and method, ours and, where the dataset is the paper's, (paper's).
 
     ``results``: each row's experiments, one per fold, None where it failed. ``paper_datasets``: which of the paper's
-    each dataset is, where the paper's figures were trained on what these were.
+    each dataset is, where the paper's figures were trained on what these were. A row whose network saw genuine fakes
+    says of which methods.
     """
     runs = [run for folds in results.values() for run in folds if run]
     columns = sorted(
-        {(dataset, method) for run in runs for dataset, methods in run[DIFFFAKE.key].items() for method in methods}
+        {(dataset, method) for run in runs for dataset, methods in run.auc[DIFFFAKE.key].items() for method in methods}
     )
     rows = []
     for row in table.rows:
         cells = []
         for dataset, method in columns:
-            ours = [run[row.detector.key].get(dataset, {}).get(method) for run in results[row.label] if run]
+            ours = [run.auc[row.detector.key].get(dataset, {}).get(method) for run in results[row.label] if run]
             theirs = table.paper.get(row.label, {}).get((paper_datasets.get(dataset) or "", method))
             failed = "failed" if None in results[row.label] else ""
             cells.append(f"{_mean_and_spread(ours)} ({'–' if theirs is None else f'{theirs:.1f}'}) {failed}".strip())
-        rows.append([row.label, *cells])
+        rows.append([_label(row, results[row.label]), *cells])
     head = ["", *(f"{dataset}: {method}" for dataset, method in columns)]
     return f"## {table.title}\n\n" + markdown_table(head, rows)
 
@@ -127,12 +143,13 @@ def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mappi
     )
     for axis, table in zip(axes[:, 0], tables, strict=True):
         for at, row in enumerate(reversed(table.rows)):
-            runs = [run[row.detector.key] for run in results[table.title][row.label] if run]
+            runs = [run.auc[row.detector.key] for run in results[table.title][row.label] if run]
             values = [np.mean([m["all"] for m in run.values() if m["all"] is not None] or [np.nan]) for run in runs]
             if values:
                 axis.barh(at, np.mean(values), color="#9ecae1")
                 axis.plot(values, [at] * len(values), "o", color="#08519c", ms=4)
-        axis.set_yticks(range(len(table.rows)), [row.label for row in reversed(table.rows)])
+        labels = [_label(row, results[table.title][row.label]) for row in reversed(table.rows)]
+        axis.set_yticks(range(len(table.rows)), labels)
         axis.set_xlim(0.4, 1)
         axis.axvline(0.5, color="grey", lw=0.8)
         axis.set_title(table.title, fontsize=9, loc="left")
