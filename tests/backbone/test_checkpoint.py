@@ -1,6 +1,7 @@
 """Backbone files: saved, loaded, and refused where they are damaged."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,3 +72,20 @@ def test_damaged_backbones_are_refused(tmp_path):
     safetensors.torch.save_file(model.state_dict(), path, metadata=metadata)
     with pytest.raises(InputError, match="not a whole backbone"):
         load_backbone(path, CPU)
+
+
+def test_a_backbone_of_pseudo_fakes_has_the_text_from_before_others_could_be(tmp_path):
+    model, architecture = build_backbone(backbone_settings())
+    save_backbone(tmp_path / "b.safetensors", model, architecture)
+    with safetensors.safe_open(tmp_path / "b.safetensors", framework="pt") as file:
+        text = file.metadata()["config"]
+    assert text == json.dumps(json.loads(text), sort_keys=True)
+    assert set(json.loads(text)) == {"boundary", "embedding_dim", "input_size", "name", "origin", "variants"}
+
+
+def test_the_methods_of_fakes_travel_also_into_what_is_trained_from_the_file(tmp_path):
+    path = tmp_path / "b.safetensors"
+    model, architecture = build_backbone(backbone_settings())
+    save_backbone(path, model, replace(architecture, trained_on_fakes=("X", "Y")))
+    assert load_backbone(path, CPU)[1].trained_on_fakes == ("X", "Y")
+    assert build_backbone(backbone_settings(weights=str(path)))[1].trained_on_fakes == ("X", "Y")

@@ -10,6 +10,7 @@ from stages.lib.calibration.bundle import (
     CALIBRATION,
     TrainedOn,
     answering,
+    fakes_in_words,
     load_calibration,
     read_calibration,
     sha256,
@@ -175,3 +176,20 @@ def test_only_the_demos_models_are_an_error_that_says_so(tmp_path):
     _folder_of(tmp_path / "models", "demo")
     with pytest.raises(InputError, match=r"trained on the demo's rendered portraits.*--models .*models"):
         answering(None, tmp_path / "models", tmp_path / "released")
+
+
+def test_what_was_trained_on_pseudo_fakes_alone_is_written_as_before_others_could_be():
+    assert TrainedOn(dataset="d", videos=3, people=2).model_dump() == {"dataset": "d", "videos": 3, "people": 2}
+
+
+def test_the_methods_of_fakes_that_were_trained_on_are_read_back(tmp_path):
+    trained_on = TrainedOn(dataset="d", videos=3, people=2, fakes=["X", "Y"])
+    write_models(tmp_path, calibration_of([1.0, 2.0, 3.0]).model_copy(update={"trained_on": trained_on}))
+    assert read_calibration(tmp_path / CALIBRATION).trained_on == trained_on
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"), [([], ""), (["Deepfakes", "FaceSwap"], "trained on fakes: Deepfakes, FaceSwap")]
+)
+def test_fakes_that_were_trained_on_are_said_in_one_way(methods, said):
+    assert fakes_in_words(methods) == said

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages.lib.datasets.index import add_fingerprints, forget_absent_originals, index_dataset, index_summary
+from stages.lib.datasets.layouts.ffpp import target_and_source
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.registry import LAYOUTS
 from stages.lib.errors import InputError
@@ -430,3 +431,35 @@ def test_a_method_that_is_not_there_is_warned_of_and_counted(tmp_path):
     assert "4 of 560 fakes" in index_summary("ffpp", add_fingerprints(rows, tmp_path, trees.NO_STATES)[0])
     with pytest.warns(UserWarning, match="no cdf/frames in e4e"):
         index_dataset("df40_cdf", trees.tree(tmp_path, "df40_cdf"))
+
+
+@pytest.mark.parametrize(
+    ("fake", "original", "expected"),
+    [
+        (  # the authors: <target sequence>_<source sequence>
+            "manipulated_sequences/FaceSwap/c23/videos/000_003.mp4",
+            "original_sequences/youtube/c23/videos/000.mp4",
+            ("original_sequences/youtube/c23/videos/000.mp4", "original_sequences/youtube/c23/videos/003.mp4"),
+        ),
+        ("manipulated_sequences/FaceSwap/c23/videos/000_003.mp4", "", ("", "")),
+        (
+            "manipulated_sequences/FaceSwap/c23/videos/000_003.mp4",
+            "original_sequences/youtube/c23/videos/003.mp4",
+            ("", ""),
+        ),
+        ("frames/Deepfakes/000_003", "frames/original/000", ("frames/original/000", "frames/original/003")),
+        ("manipulated_videos/end_to_end/000_M101.mp4", "original_sequences/youtube/c23/videos/000.mp4", ("", "")),
+        ("Celeb-synthesis/id0_id1_0000.mp4", "Celeb-real/id0_0000.mp4", ("", "")),
+        ("original_sequences/youtube/c23/videos/000.mp4", "", ("", "")),
+    ],
+)
+def test_a_fakes_name_says_which_video_was_forged_and_which_one_was_put_in(fake, original, expected):
+    assert target_and_source({"video_id": fake, "original": original}) == expected
+
+
+def test_both_videos_of_every_fake_of_faceforensics_are_among_its_rows(tmp_path):
+    rows = index_dataset("ffpp", trees.tree(tmp_path, "ffpp"))
+    known = {row["video_id"]: row for row in rows}
+    for row in (row for row in rows if row["label"] == FAKE):
+        target, source = target_and_source(row)
+        assert target == row["original"] and known[target]["split"] == known[source]["split"] == row["split"]

@@ -4,11 +4,19 @@ import json
 
 import pytest
 
-from stages.lib.detection.json_report import verdict_as_json
+from stages.lib.detection.json_report import run_as_json, verdict_as_json
 from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.files import json_text
 from stages.lib.reasons import VideoReject
-from tests.helpers.verdicts import RATE, calibration_of, measured, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import (
+    RATE,
+    calibration_of,
+    measured,
+    observation_of,
+    rejected,
+    trained_on_fakes,
+    verdict_of,
+)
 
 CALIBRATION = calibration_of(range(1, 20))
 
@@ -144,3 +152,12 @@ def test_why_there_is_no_likelihood_ratio_is_said(ratios):
 def test_a_video_without_a_score_has_its_reason_and_nulls(key, value):
     verdict = rejected(observation_of("b.mp4", n_faces=0), VideoReject.UNREADABLE, CALIBRATION)
     assert json.loads(json_text(verdict_as_json(verdict, CALIBRATION, RATE)))[key] == value
+
+
+def test_the_fakes_that_were_trained_on_stand_in_the_verdict_and_in_the_run():
+    calibration = trained_on_fakes(CALIBRATION, "X", "Y")
+    verdict = verdict_of(observation_of("a.mp4"), [20.0, 30.0], calibration)
+    of_run = run_as_json(calibration, RATE, [])
+    assert "trained on fakes: X, Y" in verdict_as_json(verdict, calibration, RATE)["words"][1]
+    assert "trained on fakes: X, Y" in of_run["model"] and of_run["calibration"]["trained_on"]["fakes"] == ["X", "Y"]
+    assert "fakes" not in run_as_json(CALIBRATION, RATE, [])["calibration"]["trained_on"]

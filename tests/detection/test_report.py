@@ -13,7 +13,15 @@ from stages.lib.detection.observation import Note, NoteCode
 from stages.lib.detection.report import Report
 from stages.lib.reasons import VideoReject
 from tests.helpers.pages import problems_on_screens
-from tests.helpers.verdicts import RATE, calibration_of, measured, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import (
+    RATE,
+    calibration_of,
+    measured,
+    observation_of,
+    rejected,
+    trained_on_fakes,
+    verdict_of,
+)
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
 CALIBRATION = calibration_of([1.0, 1.5, 2.0, 1.2], test=[1.1, 1.9])
@@ -175,6 +183,14 @@ def test_likelihood_ratios_are_said_where_there_are_some(part):
     without.add(verdict_of(observation_of("v"), [4.5] * 5, CALIBRATION))
     assert part in report.page([])
     assert part not in without.page([])
+
+
+def test_the_fakes_that_were_trained_on_stand_in_a_videos_section_and_beside_the_model():
+    calibration = trained_on_fakes(CALIBRATION, "X", "Y")
+    report = Report(calibration, RATE)
+    report.add(verdict_of(observation_of("a.mp4"), [9.0, 5.0, 7.0, 3.0, 20.0], calibration))
+    section, rest = report.page([]).split('<section id="video-')[1].split("</section>", 1)
+    assert "The model was trained on fakes: X, Y." in section and "The model was trained on fakes: X, Y." in rest
 
 
 def test_a_video_that_too_few_reals_leave_without_a_score_has_its_reason():

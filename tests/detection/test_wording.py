@@ -21,7 +21,7 @@ from stages.lib.detection.wording import (
 from stages.lib.reasons import VideoReject
 from stages.lib.records import FAMILIES
 from tests.helpers.params import scoring_settings
-from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, verdict_of
+from tests.helpers.verdicts import RATE, calibration_of, observation_of, rejected, trained_on_fakes, verdict_of
 
 CALIBRATION = calibration_of(range(1, 20))
 
@@ -254,3 +254,37 @@ def test_without_a_likelihood_ratio_its_meaning_is_not_said():
 
 def test_nothing_measured_is_nothing_said():
     assert ratios_in_words([]) == []
+
+
+# Of a model that was trained on genuine fakes
+
+SAID = "trained on fakes: Deepfakes, FaceSwap"
+SUPERVISED = trained_on_fakes(CALIBRATION, "Deepfakes", "FaceSwap")
+
+
+@pytest.mark.parametrize("score", [0.5, 100.0])
+def test_a_verdict_says_which_fakes_were_trained_on(score):
+    verdict = verdict_of(observation_of("a.mp4"), [score] * 5, SUPERVISED)
+    assert verdict_in_words(verdict, SUPERVISED, RATE)[1][-1] == f"The model was {SAID}."
+
+
+def test_so_does_a_score_that_decides_nothing():
+    few = trained_on_fakes(calibration_of([]), "X")
+    verdict = verdict_of(observation_of("a.mp4"), [1.0] * 5, few)
+    assert verdict_in_words(verdict, few, RATE)[1] == [
+        "Its anomaly score is 1.00.",
+        "The model was trained on fakes: X.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "update", [{}, {"release": Release(name="r", summary="S.", card="c")}, {"made_from": "It was made from another."}]
+)
+def test_the_model_is_told_with_the_fakes_that_it_was_trained_on(update):
+    assert f"The model was {SAID}." in model_in_words(SUPERVISED.model_copy(update=update))
+
+
+def test_the_limits_of_a_model_that_saw_forgeries_do_not_say_that_it_saw_none():
+    said = " ".join(limits(SUPERVISED))
+    assert f"against genuine fakes ({SAID}): of fakes that were made otherwise it may find fewer." in said
+    assert "never on a forgery" not in said and "never on a forgery" in " ".join(limits(CALIBRATION))

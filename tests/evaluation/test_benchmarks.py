@@ -114,3 +114,18 @@ def test_each_of_the_papers_detectors_is_in_the_picture(tmp_path, key):
         benchmark_plot(tmp_path / "plot.png", {"a": found}, {"a": None}, None)
         pictures.append((tmp_path / "plot.png").read_bytes())
     assert pictures[0] != pictures[1]
+
+
+def test_methods_that_were_seen_in_training_are_marked_in_every_table():
+    found = _found(Deepfakes=0.9, Face2Face=0.8, all=0.85)
+    text = benchmark_tables({"q": found}, {"q": "ffpp_c40"}, "ffpp_c40", [], seen=["Deepfakes"])
+    assert "| q | Deepfakes (seen in training) | 90.0 |" in text and "| q | Face2Face | 80.0 |" in text
+    assert _rows(text.split("Cross-quality")[1])[""][0] == "q: Deepfakes (seen in training)"
+
+
+def test_methods_that_were_seen_in_training_are_marked_in_the_picture(tmp_path):
+    detail, pictures = {"a": {one.key: {"X": {"auc": 0.4, "auc_ci95": None}} for one in OF_PAPER}}, []
+    for seen in ([], ["X"]):
+        benchmark_plot(tmp_path / "plot.png", detail, {"a": None}, None, seen)
+        pictures.append((tmp_path / "plot.png").read_bytes())
+    assert pictures[0] != pictures[1]

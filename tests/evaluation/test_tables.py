@@ -9,18 +9,19 @@ from dvc.utils.hydra import apply_overrides
 from stages.lib.backbone.weights import PACKAGES
 from stages.lib.evaluation.detectors import CLASSIFIER, DIFFFAKE
 from stages.lib.evaluation.metrics import ALL
-from stages.lib.evaluation.tables import TABLES, Row, Table, render
+from stages.lib.evaluation.tables import TABLES, Row, Run, Table, plot_tables, render
 from stages.params import apply_presets, load_params
 
 ROOT = Path(__file__).parents[2]
 ROWS = [(name, row) for name, table in TABLES.items() for row in table.rows]
 
 
-def _run(auc: float | None) -> dict[str, dict]:
-    return {
+def _run(auc: float | None, *seen: str) -> Run:
+    found = {
         DIFFFAKE.key: {"celebdf": {ALL: auc}, "mine": {ALL: 0.5}},
         CLASSIFIER.key: {"celebdf": {ALL: 0.25}, "mine": {ALL: 1.0}},
     }
+    return Run(found, seen)
 
 
 def test_ours_stands_beside_the_papers_with_dashes_where_it_has_none():
@@ -54,3 +55,15 @@ def test_every_experiment_of_the_grid_has_valid_params(tmp_path, row, preset):
 @pytest.mark.parametrize("name", TABLES)
 def test_the_papers_figures_belong_to_rows_of_the_table(name):
     assert set(TABLES[name].paper) <= {row.label for row in TABLES[name].rows}
+
+
+def test_a_row_whose_network_saw_genuine_fakes_says_so(tmp_path):
+    table = Table("t", (Row("a"), Row("b")), {})
+    results = {"a": [_run(0.7, "X"), _run(0.8, "Y", "X"), None], "b": [_run(0.7)]}
+    labels = [line.split(" | ")[0] for line in render(table, results, {}).splitlines()[4:]]
+    assert labels == ["| a (trained on fakes: X, Y)", "| b"]
+    pictures = []
+    for found in (results, {"a": [_run(0.7), _run(0.8), None], "b": [_run(0.7)]}):
+        plot_tables(tmp_path / "plot.png", [table], {"t": found})
+        pictures.append((tmp_path / "plot.png").read_bytes())
+    assert pictures[0] != pictures[1]

@@ -60,6 +60,12 @@ def calibration_of(
     )
 
 
+def trained_on_fakes(calibration: Calibration, *methods: str) -> Calibration:
+    """A calibration of a model that was trained on genuine fakes."""
+    trained_on = calibration.trained_on.model_copy(update={"fakes": list(methods)})
+    return calibration.model_copy(update={"trained_on": trained_on})
+
+
 def measured(n_people: int = 10, apart: float = 4.0) -> Measured:
     """Test reals of 0, 0.1, … and face swaps by two methods, of the same people, that score so much higher; with one
     animated face.

@@ -5,11 +5,15 @@ import resource
 import numpy as np
 import pyarrow as pa
 import pytest
+import timm
 
+from stages.lib.backbone.training import Trainer
 from stages.lib.errors import InputError
-from stages.lib.pseudo_fakes.bank import FakeBank
+from stages.lib.files import bank_file, write_array
+from stages.lib.pseudo_fakes.bank import FakeBank, genuine_methods
 from stages.lib.schemas import FAKES
-from tests.helpers.banks import bank_of
+from tests.helpers.banks import HOW, bank_of
+from tests.helpers.params import training_settings
 
 
 def test_a_bank_holds_every_face_of_its_sources(tmp_path):
@@ -54,3 +58,38 @@ def test_an_empty_split_is_a_clear_error(tmp_path):
     bank_of_nothing = pa.Table.from_pylist([], schema=FAKES)
     with pytest.raises(InputError, match="no val face in .*no usable real video with split=val"):
         FakeBank(tmp_path, bank_of_nothing, "val")
+
+
+def _mixed(folder) -> FakeBank:
+    """Two videos with two pseudo-fakes a face, and a genuine fake, which has one."""
+    bank_of(folder, "train")
+    write_array(bank_file(folder, "fakes/a.mp4"), np.full((3, 1, 32, 32, 7), 9, np.uint8))
+    rows = [
+        {"source": f"train{v}", "face_row": f, "variant": k} | HOW for v in range(2) for f in range(6) for k in (0, 1)
+    ]
+    rows += [{"source": "fakes/a.mp4", "face_row": f, "variant": 0} | HOW | {"scheme": "X"} for f in range(3)]
+    of = {"split": "train", "is_video": True}
+    return FakeBank(folder, pa.Table.from_pylist([of | row for row in rows], schema=FAKES), "train")
+
+
+def test_sources_of_more_and_of_fewer_variants_stand_in_one_bank(tmp_path):
+    bank = _mixed(tmp_path)
+    assert (len(bank), bank.variants) == (15, 2)
+    assert (bank.face(0, 0) == 9).all() and (bank.face(2, 1) == 9).all()  # its only one, again
+    np.testing.assert_array_equal(bank.face(4, 1), np.load(tmp_path / "train0.npy")[1, 1])
+
+
+@pytest.mark.filterwarnings("ignore:the backbone hardly tells validation reals from fakes")
+def test_a_mixed_bank_can_be_trained_on_and_validated_by(tmp_path):
+    bank, settings = _mixed(tmp_path), training_settings(epochs=2, fakes="both")
+    model = timm.create_model("test_resnet", num_classes=1)
+    epochs = []
+    Trainer(model, 32, bank, bank, settings, 0, "cpu").fit(epochs.append)
+    assert len(epochs) == 2
+
+
+def test_genuine_fakes_are_told_by_their_source_and_named_by_their_method():
+    sources = [("fakes/a.mp4", "Y"), ("videos/fakes/b.mp4", "swap"), ("fakes/c.mp4", "X"), ("fakes/d.mp4", "Y")]
+    rows = [HOW | {"source": source, "scheme": scheme} for source, scheme in sources]
+    same = {"is_video": True, "split": "train", "face_row": 0, "variant": 0}
+    assert genuine_methods(pa.Table.from_pylist([row | same for row in rows], schema=FAKES)) == ["X", "Y"]

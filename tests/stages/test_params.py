@@ -57,6 +57,18 @@ def test_shipped_params_are_valid_and_immutable():
             lambda p: p["train"].update(tune="none"),
             "train: boundary is 2.0, but tune is 'none': nothing would train the boundary map; set boundary to 0, or",
         ),
+        (
+            lambda p: p["train"].update(fakes="both"),
+            "train: fakes is 'both', but boundary is 2.0: where a genuine fake's boundary is isn't known; set boundary "
+            "to 0, or fakes to 'pseudo'",
+        ),
+        (
+            lambda p: p["train"].update(fakes="real", boundary=0.0, tune="none"),
+            "train: fakes is 'real', but tune is 'none': nothing would be trained on them; set fakes to 'pseudo', or "
+            "tune to 'all'",
+        ),
+        (lambda p: p["train"].update(fakes="genuine"), "train.fakes: found 'genuine', expected 'pseudo', 'real' or"),
+        (lambda p: p["train"].pop("fakes"), "train.fakes: missing; add it"),
         (lambda p: p.pop("seed"), "seed: missing; add it"),
         (lambda p: p["train"].pop("epochs"), "train.epochs: missing; add it"),
         (
@@ -223,3 +235,20 @@ def test_the_cross_dataset_protocol_at_frame_level_is_diffusionfakes(tmp_path):
 def test_an_unknown_preset_lists_them(tmp_path):
     with pytest.raises(InputError, match="no preset .*; there are: cross_dataset, .*, paper"):
         apply_presets([tmp_path / "x.yaml"], _write(tmp_path))
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
+def test_only_the_presets_of_classifiers_train_on_genuine_fakes(tmp_path, preset):
+    path = _write(tmp_path)
+    apply_presets([preset], path)
+    expected = "real" if preset.stem in ("xception", "efficientnet_b4") else "pseudo"
+    assert load_params(path).train.fakes == expected
+
+
+@pytest.mark.parametrize(("preset", "size"), [("xception", 299), ("efficientnet_b4", 256)])
+def test_a_classifier_lies_over_a_protocol(tmp_path, preset, size):
+    path = _write(tmp_path)
+    apply_presets([ROOT / "presets/cross_dataset_c23.yaml", ROOT / f"presets/{preset}.yaml"], path)
+    params = load_params(path)
+    assert params.train_dataset == "ffpp_c23" and len(params.datasets) > 1
+    assert (params.backbone.input_size, params.scoring.evidence) == (size, ["classifier"])

@@ -9,11 +9,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import synthesize_fakes
-from stages.lib.pseudo_fakes.bank import FakeBank
+from stages.lib.errors import InputError
+from stages.lib.pseudo_fakes.bank import FakeBank, genuine_methods
 from stages.lib.schemas import FAKES, FAKES_TABLE, INDEX
 from stages.lib.tables import read_table, write_table
 from tests.helpers.faces import SIDE, write_faces, write_photos
-from tests.helpers.pipeline import ROOT, change_params, read_json
+from tests.helpers.pipeline import ROOT, change_params, files_below, read_json
 
 PATHS = {
     "index": "index.parquet",
@@ -83,3 +84,68 @@ def test_the_sheet_is_drawn(folder):
     write_photos(Path("photos/lfw"))
     synthesize_fakes.main()
     assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+# Genuine fakes
+
+
+def _add_fakes(names: dict[str, tuple[str, str, str]]) -> None:
+    """To the index and the faces: fakes of the reals, {video_id: split, method, original}."""
+    index = read_table(Path("index.parquet"), INDEX).to_pandas()
+    fakes = pd.DataFrame("", index=range(len(names)), columns=INDEX.names).assign(video_id=list(names), label="fake")
+    fakes[["split", "method", "original"]] = list(names.values())
+    write_table(Path("index.parquet"), pd.concat([index, fakes]), INDEX)
+    write_faces(Path("faces"), {"a.mp4": 3, "b.mp4": 2, "c.mp4": 2} | dict.fromkeys(names, 2))
+
+
+FORGED = {"a_x.mp4": ("train", "X", "a.mp4"), "b_y.mp4": ("train", "Y", ""), "c_x.mp4": ("val", "X", "c.mp4")}
+
+
+def _train_on(fakes: str) -> None:
+    change_params(Path(), lambda params: params["train"].update(fakes=fakes, boundary=0.0))
+
+
+def _made(fakes: str) -> dict[str, bytes]:
+    _train_on(fakes)
+    synthesize_fakes.main()
+    return files_below(Path("fakes")) | {"sheet": Path("sheet.png").read_bytes()}
+
+
+def test_fakes_of_train_and_val_change_nothing_of_a_bank_of_pseudo_fakes(folder):
+    before = _made("pseudo")
+    _add_fakes(FORGED)
+    assert _made("pseudo") == before
+
+
+def test_with_both_genuine_fakes_stand_beside_the_same_pseudo_fakes(folder):
+    _add_fakes(FORGED)
+    pseudo = _made("pseudo")
+    rows = read_table(Path("fakes", FAKES_TABLE), FAKES)
+    both = _made("both")
+    assert {name: both[name] for name in pseudo if name.endswith(".npy")} == {
+        name: made for name, made in pseudo.items() if name.endswith(".npy")
+    }
+    table = read_table(Path("fakes", FAKES_TABLE), FAKES)
+    assert table.slice(0, len(rows)).equals(rows)
+    assert (genuine_methods(table), len(bank("train")), len(bank("val"))) == (["X", "Y"], 9, 4)
+    assert both["sheet"] != pseudo["sheet"]
+
+
+def test_with_real_a_bank_has_genuine_fakes_alone_and_says_what_they_stand_beside(folder, capsys):
+    write_photos(Path("photos/lfw"))
+    _add_fakes(FORGED | {"no face.mp4": ("val", "X", "c.mp4")})
+    write_faces(Path("faces"), {"a.mp4": 3, "b.mp4": 2, "c.mp4": 2} | dict.fromkeys(FORGED, 2))
+    made = _made("real")
+    assert {*made} == {FAKES_TABLE, "sheet", *(f"fakes/{name}.npy" for name in FORGED)}
+    assert (bank("train").variants, len(bank("train")), len(bank("val"))) == (1, 4, 2)
+    assert "genuine fakes of val: 1 of 2 have faces; of these 2 faces 2 are told from the same frame" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_dataset_without_fakes_to_train_on_is_an_error(folder):
+    _add_fakes({"a_x.mp4": ("train", "X", "a.mp4"), "t.mp4": ("test", "X", "")})
+    _train_on("real")
+    with pytest.raises(InputError, match=r"none to use with split=val \(0 listed.*`train.fakes: pseudo`"):
+        synthesize_fakes.main()
+    assert not Path("fakes").exists()

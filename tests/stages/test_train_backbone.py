@@ -11,8 +11,10 @@ import torch
 from stages import train_backbone
 from stages.lib.backbone.checkpoint import save_backbone
 from stages.lib.backbone.network import create_network
-from stages.lib.backbone.weights import Architecture, Origin
+from stages.lib.backbone.weights import Architecture, Origin, read_architecture
 from stages.lib.errors import InputError
+from stages.lib.schemas import FAKES, FAKES_TABLE
+from stages.lib.tables import read_table, write_table
 from tests.helpers.banks import fakes_of
 from tests.helpers.pipeline import ROOT, change_params
 
@@ -68,3 +70,45 @@ def test_another_size_stops_before_any_output(folder, monkeypatch):
     with pytest.raises(InputError, match="set backbone.input_size to 64"):
         run_stage(monkeypatch)
     assert not (folder / "metrics").exists() and not (folder / "models").exists()
+
+
+def _train_on_genuine_fakes(folder: Path) -> None:
+    """Params that train a tiny network, and a bank of one genuine fake in each split, by X in train and Y in val."""
+    table = read_table(folder / "fakes" / FAKES_TABLE, FAKES).to_pandas()
+    table = table[table["source"].isin(["train0", "val0"]) & (table["variant"] == 0)]
+    for split in ("train", "val"):
+        (folder / "fakes/fakes").mkdir(exist_ok=True)
+        shutil.move(folder / f"fakes/{split}0.npy", folder / f"fakes/fakes/{split}0.npy")
+    table = table.assign(source="fakes/" + table["source"], scheme=table["split"].map({"train": "X", "val": "Y"}))
+    write_table(folder / "fakes" / FAKES_TABLE, table, FAKES)
+
+    def change(params) -> None:
+        params["backbone"].update(name="test_resnet", weights="none", input_size=32)
+        params["train"].update(fakes="real", tune="all", epochs=1, batch_size=4, patch=0, boundary=0.0)
+
+    change_params(folder, change)
+
+
+@pytest.mark.filterwarnings("ignore:the backbone hardly tells")
+def test_trained_on_genuine_fakes_the_weights_and_the_metrics_name_their_methods(folder, monkeypatch):
+    _train_on_genuine_fakes(folder)
+    run_stage(monkeypatch)
+    assert read_architecture(folder / "models/b.safetensors").trained_on_fakes == ("X", "Y")
+    assert json.loads((folder / "metrics/metrics.json").read_text())["trained_on_fakes"] == ["X", "Y"]
+
+
+@pytest.mark.filterwarnings("ignore:the backbone hardly tells")
+def test_a_network_that_starts_from_one_that_saw_fakes_has_seen_them_too(folder, monkeypatch):
+    start = folder / "inputs/start.safetensors"
+    architecture = Architecture("test_resnet", 32, 1, trained_on_fakes=("W", "X"))
+    save_backbone(start, create_network("test_resnet", 32), architecture)
+    _train_on_genuine_fakes(folder)
+    change_params(folder, lambda params: params["backbone"].update(weights="inputs/start.safetensors"))
+    run_stage(monkeypatch)
+    assert read_architecture(folder / "models/b.safetensors").trained_on_fakes == ("W", "X", "Y")
+
+
+@pytest.mark.filterwarnings("ignore:the classifier as it is")
+def test_trained_on_pseudo_fakes_no_metric_names_fakes(folder, monkeypatch):
+    run_stage(monkeypatch)
+    assert "trained_on_fakes" not in json.loads((folder / "metrics/metrics.json").read_text())

@@ -34,7 +34,9 @@ def fakes_sheet(
     A donor of the face gives one more column; faces are taken across people. Of genuine fakes each method has a row,
     with mask, real and fake.
     """
-    titles = ["face", "landmarks", "mask", "real, as trained on", "pseudo-fake" if sources else "fake"]
+    titles = ["face", "landmarks"] if sources else []
+    first = len(titles)  # of the columns of genuine fakes
+    titles += ["mask", "real, as trained on", "pseudo-fake" if sources else "fake"]
     titles += ["with a donor's face"] if any(source.donors for source in sources) else []
     schemes = list(settings.schemes) if sources else []
     of_method = {fake.method: fake for fake in reversed(genuine)}
@@ -62,7 +64,9 @@ def fakes_sheet(
         axes[row, 0].set_ylabel(scheme)
     for row, (method, fake) in enumerate(sorted(of_method.items()), start=len(schemes)):
         made = genuine_images(fake)[len(fake.real_rows) // 2]
-        for axis, image in zip(axes[row, 2:5], (made[..., 6], made[..., :3], made[..., 3:6]), strict=True):
+        for axis, image in zip(
+            axes[row, first : first + 3], (made[..., 6], made[..., :3], made[..., 3:6]), strict=True
+        ):
             axis.imshow(image, cmap="gray", vmin=0, vmax=255)
         axes[row, 0].set_ylabel(f"{method} (genuine)")
     for axis in axes.flat:
