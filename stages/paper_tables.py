@@ -1,9 +1,10 @@
 """paper_tables: the paper's comparisons on your datasets, as DVC experiments, in metrics/tables.md and a plot.
 
-``make tables`` or ``python -m stages.paper_tables [--only fusion …] [--folds 3] [-S key=value …]``. With ``--choose``
-instead: what the score is best made of, chosen on half of the training dataset's test people and reported on the other
-(metrics/choice.md). What DVC has run before is taken from its cache. Afterwards params.yaml, metrics and data are as
-they were.
+``make tables`` or ``python -m stages.paper_tables [--only fusion …] [--folds 3] [-S key=value …]``. ``--only systems``
+runs the preset of every system of the papers' tables instead (metrics/systems.json, a page and a plot); there what -S
+gives counts for all, whatever a preset says. With ``--choose``: what the score is best made of, chosen on half of the
+training dataset's test people and reported on the other (metrics/choice.md). What DVC has run before is taken from its
+cache. Afterwards params.yaml, metrics and data are as they were.
 """
 
 import argparse
@@ -11,10 +12,13 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
 
 from stages.cli import run
 from stages.lib.anomaly.evidence import make_reference
@@ -26,15 +30,17 @@ from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training, candidates, choice_page, choose, score_candidate
 from stages.lib.evaluation.detectors import DEFAULT
 from stages.lib.evaluation.paper import comparable, paper_dataset
+from stages.lib.evaluation.systems import OURS, compare_systems, own_detector, plot_systems, systems_page
 from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
-from stages.lib.files import write_text
+from stages.lib.files import write_json, write_text
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.records import REAL
 from stages.lib.schemas import SCORES
+from stages.lib.systems.registry import SYSTEMS
 from stages.lib.tables import read_table
 from stages.params import Params, load_params
 
-METRICS, DATA, MODELS = Path("metrics"), Path("data"), Path("models")
+METRICS, DATA, MODELS, PRESETS = Path("metrics"), Path("data"), Path("models"), Path("presets")
 Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
 
 
@@ -67,16 +73,32 @@ def _experiment(overrides: tuple[str, ...]) -> Run | None:
     print(f"\n== dvc exp run {' '.join(overrides)}", flush=True)
     if subprocess.run(["dvc", "exp", "run", *settings, "evaluate"], check=False).returncode:
         return None
-    auc, baselines, detail = (
-        json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines", "detail")
+    auc, baselines, found, detail = (
+        json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines", "families", "detail")
     )
-    return Run({DEFAULT.key: auc, **baselines}, detail["protocol"].get("trained_on_fakes", []))
+    families = {DEFAULT.key if name == "default" else name: {} for of in found.values() for name in of}
+    for dataset, of in found.items():
+        for name, groups in of.items():
+            families[DEFAULT.key if name == "default" else name][dataset] = groups
+    return Run({DEFAULT.key: auc, **baselines}, families, detail["protocol"].get("trained_on_fakes", []))
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", nargs="+", choices=list(TABLES), default=list(TABLES), help="which tables (default: all)"
+        "--only",
+        nargs="+",
+        choices=[*TABLES, "systems"],
+        default=list(TABLES),
+        help="which tables (default: all but systems, which stands alone)",
+    )
+    parser.add_argument(
+        "--systems",
+        nargs="+",
+        choices=list(SYSTEMS),
+        default=list(SYSTEMS),
+        metavar="SYSTEM",
+        help="with --only systems: which of them",
     )
     parser.add_argument(
         "--choose",
@@ -136,6 +158,63 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
     print(f"\n{text}\n{METRICS}/choice.md")
 
 
+def _overrides_of_preset(preset: Path, given: Sequence[str]) -> Overrides:
+    """What a preset changes, as overrides of params; what is ``given`` counts instead."""
+    keys = {override.partition("=")[0].lstrip("+~") for override in given}
+    overrides: list[str] = []
+    for section, values in YAML(typ="safe").load(preset).items():
+        for name, value in values.items() if isinstance(values, dict) else [("", values)]:
+            key = f"{section}.{name}" if name else section
+            if key not in keys:
+                # A list can't be written over a mapping (synthesis.schemes).
+                text = (
+                    str(value).replace(" ", "").replace("'", "") if not isinstance(value, bool) else str(value).lower()
+                )
+                overrides += [f"~{key}", f"+{key}={text}"] if isinstance(value, (list, dict)) else [f"{key}={text}"]
+    return (*overrides, *given)
+
+
+def _scores(system: str, datasets: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """{dataset: the test videos of the experiment that was just run, with the system's own score}."""
+    found, column = {}, own_detector(system).score
+    for name in datasets:
+        videos = read_table(DATA / "scores" / f"{name}.parquet", SCORES).to_pandas()
+        found[name] = videos.assign(person=people(videos), score=videos[column])[videos["split"] == "test"]
+    return found
+
+
+def _systems(arguments: argparse.Namespace, params: Params) -> None:
+    """Run every system's preset; write metrics/systems.json, .md and .png."""
+    if arguments.only != ["systems"] or arguments.folds > 1:
+        raise InputError(
+            "`systems` is a table of its own, on the test split; give --only systems alone, without --folds"
+        )
+    given, scores, seen, failed = arguments.set_param, {}, {}, {}
+    with _left_as_it_was():
+        for system in (OURS, *arguments.systems):
+            preset = PRESETS / f"{system}.yaml"
+            experiment = _experiment(tuple(given) if system == OURS else _overrides_of_preset(preset, given))
+            if experiment is None:
+                failed[system] = "its experiment failed; what it printed says why"
+            else:
+                scores[system], seen[system] = _scores(system, params.datasets), experiment.seen
+    found = {
+        name: compare_systems({system: of[name] for system, of in scores.items()}, seen, params.seed)
+        for name in sorted(params.datasets)
+    }
+    parts = ["python -m stages.paper_tables --only systems"]
+    parts += ["--systems", *arguments.systems] if arguments.systems != list(SYSTEMS) else []
+    command = " ".join([*parts, *(f"-S {override}" for override in given)])
+    write_json(METRICS / "systems.json", found)
+    write_text(METRICS / "systems.md", systems_page(found, failed, command))
+    plot_systems(METRICS / "systems.png", found)
+    print(f"\n{(METRICS / 'systems.md').read_text()}\n{METRICS}/systems.json, systems.md, systems.png")
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(arguments.systems) + 1} systems failed ({', '.join(failed)}); see above for why"
+        )
+
+
 def _overrides_of_folds(n_folds: int) -> list[Overrides]:
     if n_folds == 1:
         return [()]
@@ -179,6 +258,9 @@ def main() -> None:
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
     if arguments.choose is not None:
         _choose(arguments, params)
+        return
+    if "systems" in arguments.only:
+        _systems(arguments, params)
         return
     folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in arguments.only]
     planned = {

@@ -34,6 +34,7 @@ from stages.lib.photos.settings import PhotoSettings
 from stages.lib.pseudo_fakes.schemes import SCHEMES
 from stages.lib.pseudo_fakes.settings import SynthesisSettings
 from stages.lib.settings import Settings, name_in
+from stages.lib.systems.registry import SYSTEMS
 
 PARAMS = Path("params.yaml")
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -200,6 +201,7 @@ def documentation() -> str:
             _registry("Mask schemes", "synthesis.schemes", SCHEMES),
             _registry("Layouts", "datasets.<name>.layout", LAYOUTS),
             _registry("Packages of weights", "backbone.weights", PACKAGES),
+            _registry("Systems", "make preset NAME", SYSTEMS),
         ]
     )
 

@@ -65,7 +65,11 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
     torch.manual_seed(params.seed)
     as_it_is, size = params.train.tune == "none", params.backbone.input_size
     model, architecture = build_backbone(
-        params.backbone, params.train.boundary > 0, unchanged=as_it_is, normalized=params.train.loss == "gend"
+        params.backbone,
+        params.train.boundary > 0,
+        unchanged=as_it_is,
+        normalized=params.train.loss == "gend",
+        system="" if params.train.system == "none" else params.train.system,
     )
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
     seen = sorted({*architecture.trained_on_fakes, *genuine_methods(fakes)})

@@ -17,11 +17,12 @@ ROWS = [(name, row) for name, table in TABLES.items() for row in table.rows]
 
 
 def _run(auc: float | None, *seen: str) -> Run:
-    found = {
+    methods = {
         DIFFFAKE.key: {"celebdf": {ALL: auc}, "mine": {ALL: 0.5}},
         CLASSIFIER.key: {"celebdf": {ALL: 0.25}, "mine": {ALL: 1.0}},
     }
-    return Run(found, seen)
+    families = {DIFFFAKE.key: {"celebdf": {"swap": 0.9, "animated": auc, ALL: 0.8}, "mine": {"lips": 0.7, ALL: 0.7}}}
+    return Run(methods, families, seen)
 
 
 def test_ours_stands_beside_the_papers_with_dashes_where_it_has_none():
@@ -39,6 +40,17 @@ def test_ours_stands_beside_the_papers_with_dashes_where_it_has_none():
 def test_a_failed_experiment_is_marked_not_averaged_away():
     text = render(Table("t", (Row("a"),), {}), {"a": [_run(0.7), None]}, {})
     assert "| a | 70.0 (–) failed | 50.0 (–) failed |" in text
+
+
+def test_a_table_by_families_has_those_alone():
+    table = Table("t", (Row("ours"), Row("other", detector=CLASSIFIER)), {}, families=("animated", "other"))
+    text = render(table, {"ours": [_run(0.6)], "other": [_run(0.6)]}, {"celebdf": None, "mine": None})
+    assert text.splitlines()[2:] == [
+        "|  | celebdf: animated |",
+        "| --- | --- |",
+        "| ours | 60.0 (–) |",
+        "| other | – (–) |",
+    ]
 
 
 @pytest.mark.parametrize("preset", ["", "paper"])

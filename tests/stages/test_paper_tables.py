@@ -1,28 +1,43 @@
-"""The paper's tables: what they take of an experiment whose network was trained on genuine fakes."""
+"""The tables: presets as overrides, what an experiment gives, and the table of the systems without what they cost."""
 
+import json
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 from stages import paper_tables
+from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training
 from stages.lib.evaluation.tables import Run
 from stages.lib.files import write_json
+from stages.lib.systems.registry import SYSTEMS
+from stages.paper_tables import _overrides_of_preset
+from stages.params import apply_presets, load_params
 from tests.helpers.params import SHIPPED
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("protocol", "seen"), [({}, []), ({"trained_on_fakes": ["X", "Y"]}, ["X", "Y"])])
 def test_an_experiment_says_which_fakes_its_network_was_trained_on(tmp_path, monkeypatch, protocol, seen):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "run", lambda *command, **options: subprocess.CompletedProcess(command, 0))
-    contents = {"auc": {"demo": {"all": 0.5}}, "baselines": {"classifier": {}}, "detail": {"protocol": protocol}}
+    contents = {
+        "auc": {"demo": {"all": 0.5}},
+        "baselines": {"classifier": {}},
+        "families": {},
+        "detail": {"protocol": protocol},
+    }
     for name, content in contents.items():
         write_json(Path("metrics", f"{name}.json"), content)
     found = paper_tables._experiment(())
-    assert (found.auc["classifier"], found.seen) == ({}, seen)
+    assert (found.methods["classifier"], found.seen) == ({}, seen)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +47,7 @@ def test_the_page_of_choices_says_it_too(tmp_path, monkeypatch, seen, page):
     monkeypatch.chdir(tmp_path)
     given = {
         "_left_as_it_was": nullcontext,
-        "_experiment": lambda overrides: Run({}, seen),
+        "_experiment": lambda overrides: Run({}, {}, seen),
         "load_params": lambda: SHIPPED,
         "_trained": lambda params, fusion: Training(None, {}, {}, {}),
         "choose": lambda runs, seed: None,
@@ -43,3 +58,66 @@ def test_the_page_of_choices_says_it_too(tmp_path, monkeypatch, seen, page):
     monkeypatch.setattr(sys, "argv", ["paper_tables", "--choose"])
     paper_tables._choose(paper_tables._parse(), SHIPPED)
     assert Path("metrics/choice.md").read_text() == page
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_presets_overrides_change_what_the_preset_does(tmp_path, system):
+    path, other = (Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / name)) for name in ("params.yaml", "b.yaml"))
+    apply_presets([ROOT / f"presets/{system}.yaml"], path)
+    apply_overrides(other, _overrides_of_preset(ROOT / f"presets/{system}.yaml", ()))  # as `dvc exp run -S` does
+    assert load_params(other) == load_params(path)
+
+
+def test_what_is_given_counts_whatever_a_preset_says(tmp_path):
+    given = ("train.tune=head", "synthesis.donors=0.5", "seed=3")
+    path = Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml"))
+    apply_overrides(path, _overrides_of_preset(ROOT / "presets/face_xray.yaml", given))
+    params = load_params(path)
+    assert (params.train.tune, params.synthesis.donors, params.seed, params.train.system) == (
+        "head",
+        0.5,
+        3,
+        "face_xray",
+    )
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """The folder after ``--only systems`` of two, of which one fails; experiments are only noted."""
+    (tmp_path / ".git").mkdir()
+    shutil.copy2(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "presets").symlink_to(ROOT / "presets")
+    ran = []
+
+    def experiment(overrides: tuple[str, ...]) -> Run | None:
+        ran.append(overrides)
+        return None if "train.system=srm" in overrides else Run({}, {})
+
+    rows = [("a", "real", "", "p", "", 0.0), ("b", "real", "", "q", "", 1.0), ("a1", "fake", "swap", "p", "a", 0.5)]
+    videos = pd.DataFrame(rows, columns=["video_id", "label", "family", "person", "original", "score"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paper_tables, "_experiment", experiment)
+    monkeypatch.setattr(paper_tables, "_scores", lambda system, datasets: dict.fromkeys(datasets, videos))
+    monkeypatch.setattr(sys, "argv", ["t", "--only", "systems", "--systems", "srm", "pcl", "-S", "seed=1"])
+    with pytest.raises(InputError, match=r"1 of 3 systems failed \(srm\)"):
+        paper_tables.main()
+    return tmp_path, ran
+
+
+def test_the_table_of_systems_has_what_ran(table):
+    found = json.loads((table[0] / "metrics/systems.json").read_text())["demo"]
+    assert list(found) == ["difffake", "pcl"] and found["pcl"]["swap"] == found["pcl"]["all"] == 0.5
+
+
+def test_the_table_of_systems_says_what_did_not_run_and_how_it_was_made(table):
+    page = (table[0] / "metrics/systems.md").read_text()
+    command = "`python -m stages.paper_tables --only systems --systems srm pcl -S seed=1`"
+    assert "| srm | its experiment failed; what it printed says why |" in page and command in page
+
+
+def test_every_system_is_run_with_what_is_given(table):
+    assert [overrides[-1] for overrides in table[1]] == ["seed=1"] * 3
+
+
+def test_params_are_as_they_were_after_the_table(table):
+    assert (table[0] / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()

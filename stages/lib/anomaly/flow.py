@@ -41,13 +41,10 @@ class NormalizingFlow(DensityMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
         """The log-likelihood (n,) of vectors (n, d)."""
-        import torch
+        from stages.lib.anomaly.networks import apply_network
 
-        from stages.lib.anomaly.networks import one_thread, with_weights
-
-        flow, scaled = with_weights(self._network(), self.weights_), torch.from_numpy(self.scaler_.transform(X))
-        with torch.inference_mode(), one_thread():
-            of_scaled: np.ndarray = flow().log_prob(scaled.float()).double().numpy()
+        scaled = self.scaler_.transform(X)
+        of_scaled = apply_network(self._network, self.weights_, lambda flow, some: flow().log_prob(some), scaled)
         found: np.ndarray = of_scaled - np.log(self.scaler_.scale_).sum()
         return found
 

@@ -38,14 +38,9 @@ class LearnedFusion(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """The vectors (n, width) of pairs (n, 2 d)."""
-        import torch
+        from stages.lib.anomaly.networks import apply_network
 
-        from stages.lib.anomaly.networks import one_thread, with_weights
-
-        network = with_weights(self._network(), self.weights_)
-        with torch.inference_mode(), one_thread():
-            found: np.ndarray = network.fused(torch.from_numpy(self._scaled(X))).double().numpy()
-        return found
+        return apply_network(self._network, self.weights_, lambda network, some: network.fused(some), self._scaled(X))
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         """Both embeddings standardised alike, float32."""

@@ -1,5 +1,6 @@
 """Small networks that are fitted to vectors: by one thread of the CPU, so that equal vectors give equal weights."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -64,14 +65,27 @@ def fit_network(
                 least, since = found, 0
                 weights = {name: value.numpy().copy() for name, value in network.state_dict().items()}
             if since == _PATIENCE:
-                break
+                return weights
+    warnings.warn(
+        f"learning from the pairs of training reals ended after {max_iter} epochs, and the loss of those held out was "
+        "still falling: more would have been learnt of them",
+        stacklevel=2,
+    )
     return weights
 
 
-def with_weights(network: torch.nn.Module, weights: Mapping[str, np.ndarray]) -> Any:
-    """The network with weights of :func:`fit_network`, ready to be used."""
+def apply_network(
+    build: Callable[[], torch.nn.Module],
+    weights: Mapping[str, np.ndarray],
+    function: Callable[[Any, torch.Tensor], torch.Tensor],
+    vectors: np.ndarray,
+) -> np.ndarray:
+    """What ``function`` makes of vectors, float (n, d), by a network with weights of :func:`fit_network`: float64."""
+    network = build()
     network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-    return network.eval()
+    with torch.inference_mode(), one_thread():
+        found: np.ndarray = function(network.eval(), torch.from_numpy(vectors).float()).double().numpy()
+    return found
 
 
 class FusionNetwork(torch.nn.Module):

@@ -43,11 +43,13 @@ class Batch:
     """n real faces, then their pseudo-fakes in the same order: all of a step, or one process's share of them.
 
     ``images``: 2n arrays, RGB uint8 (s, s, 3); ``boundary``: float32 (n, s, s) in [0, 1], where each pseudo-fake has a
-    boundary (:func:`boundary_of`); ``share``: n as a part of the whole step's, in [0, 1].
+    boundary (:func:`boundary_of`); ``mask``: the same of where it is forged; ``share``: n as a part of the whole
+    step's, in [0, 1].
     """
 
     images: list[np.ndarray]
     boundary: np.ndarray
+    mask: np.ndarray
     share: float
 
 
@@ -67,7 +69,7 @@ def training_batch(
     cuts whole faces, scales patches and recolours. ``share``: the pairs to make, None for all. The others are drawn for
     but not read, so that shares are the very images of the whole, and leave ``rng`` where it would.
     """
-    reals, fakes, boundaries = [], [], []
+    reals, fakes, masks = [], [], []
     mine = range(len(faces))[share or slice(None)]
     for at, (face, variant) in enumerate(zip(faces, variants, strict=True)):
         # How much is drawn depends on sizes, never on pixels: an empty mask takes the draws of a pair.
@@ -84,8 +86,9 @@ def training_batch(
         if at in mine:
             reals.append(pictures[0])
             fakes.append(pictures[1])
-            boundaries.append(boundary_of(mask.astype(np.float32) / 255))
-    return Batch(reals + fakes, np.array(boundaries), len(mine) / len(faces))
+            masks.append(mask.astype(np.float32) / 255)
+    forged = np.array(masks)
+    return Batch(reals + fakes, boundary_of(forged), forged, len(mine) / len(faces))
 
 
 def _parts(stored: np.ndarray) -> list[np.ndarray]:

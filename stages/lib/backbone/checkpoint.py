@@ -11,7 +11,7 @@ import safetensors.torch
 import timm
 import torch
 
-from stages.lib.backbone.network import add_boundary_head, create_network, set_normalization
+from stages.lib.backbone.network import add_boundary_head, add_system, create_network, set_normalization
 from stages.lib.backbone.weights import Architecture, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.files import atomic_path
@@ -37,6 +37,8 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
         model = create_network(architecture.name, architecture.input_size, variants=architecture.variants)
         if architecture.boundary:
             add_boundary_head(model, architecture.name)
+        if architecture.system:
+            add_system(model, architecture.system, architecture.input_size)
         model.load_state_dict(safetensors.torch.load_file(path))
         set_normalization(model, architecture.origin)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -62,14 +64,20 @@ class Epoch:
 
 @dataclass
 class TrainingState:
-    """What a training run has done so far, with the weights of the best epoch."""
+    """What a training run has done so far, with the weights of the best epoch.
+
+    ``keeps_last``: nothing tells epochs apart, and the last is the best.
+    """
 
     epochs: list[Epoch]
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    keeps_last: bool = False
 
     @property
     def best(self) -> Epoch:
-        """The epoch of the highest validation AUC; of equal ones that of the lowest loss."""
+        """The epoch of the highest validation AUC, of equal ones that of the lowest loss; or simply the last."""
+        if self.keeps_last:
+            return self.epochs[-1]
         return max(self.epochs, key=lambda epoch: (epoch.val_auc, -epoch.val_loss))
 
     def add(self, epoch: Epoch, model: torch.nn.Module) -> None:
@@ -114,10 +122,13 @@ class Checkpoint:
         return content
 
 
-def restored(content: Mapping[str, Any] | None, parts: Mapping[str, Any]) -> TrainingState:
-    """The state that a checkpoint has, with ``parts`` as they were; a new one where there is no checkpoint."""
+def restored(content: Mapping[str, Any] | None, parts: Mapping[str, Any], keeps_last: bool = False) -> TrainingState:
+    """The state that a checkpoint has, with ``parts`` as they were; a new one where there is no checkpoint.
+
+    ``keeps_last``: the last epoch is the best.
+    """
     if content is None:
-        return TrainingState([])
+        return TrainingState([], keeps_last=keeps_last)
     for name, part in parts.items():
         part.load_state_dict(content[name])
-    return TrainingState([Epoch(**epoch) for epoch in content["epochs"]], content["best_weights"])
+    return TrainingState([Epoch(**epoch) for epoch in content["epochs"]], content["best_weights"], keeps_last)

@@ -1,7 +1,7 @@
 """The backbone: a timm network with one logit (fake > 0), and its input transform."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,8 @@ from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Architecture, Origin, package_file, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.images import resize
+from stages.lib.systems.extension import Outputs, plain
+from stages.lib.systems.registry import SYSTEMS
 
 
 def prepare(faces: np.ndarray | list[np.ndarray], input_size: int) -> torch.Tensor:
@@ -95,6 +97,18 @@ def add_boundary_head(model: torch.nn.Module, name: str) -> None:
     model.boundary_head = BoundaryHead(fitting[-1], stages[fitting[-1]]["num_chs"])
 
 
+def add_system(model: torch.nn.Module, system: str, size: int) -> int:
+    """Extend a network by one of ``SYSTEMS``; the dimension of its embeddings then. ``size``: px of its input.
+
+    Raises :class:`InputError` for a network that can't have it.
+    """
+    load = SYSTEMS[system].extension
+    assert load is not None  # the settings accept no other
+    extension = load()(model, size)
+    model.system = extension
+    return int(extension.embedding_dim)
+
+
 def set_normalization(model: torch.nn.Module, origin: Origin) -> None:
     """Have :func:`forward` normalise prepared images, in [-1, 1], as the weights want them. They are no weights: a file
     of weights keeps them in its :class:`Architecture`.
@@ -106,14 +120,19 @@ def set_normalization(model: torch.nn.Module, origin: Origin) -> None:
 
 
 def build_backbone(
-    settings: BackboneSettings, boundary: bool = False, unchanged: bool = False, normalized: bool = False
+    settings: BackboneSettings,
+    boundary: bool = False,
+    unchanged: bool = False,
+    normalized: bool = False,
+    system: str = "",
 ) -> tuple[torch.nn.Module, Architecture]:
     """A timm network with one output, weights as ``backbone.weights`` says: ``none``, ``hub``, a package or a file.
 
     ``boundary``: give it a boundary map as well. ``unchanged``: nothing will train it, so that it needs the input that
-    the weights were made for. ``normalized``: its classifier is to be given embeddings of length 1. Raises
-    :class:`InputError` for an unknown name, a hub that cannot be reached, a package that isn't installed, weights that
-    do not fit, and a boundary map or a normalised classifier that the network can't have.
+    the weights were made for. ``normalized``: its classifier is to be given embeddings of length 1. ``system``: one of
+    ``SYSTEMS`` that extends it. Raises :class:`InputError` for an unknown name, a hub that cannot be reached, a package
+    that isn't installed, weights that do not fit, and a boundary map, a normalised classifier or a system that the
+    network can't have.
     """
     if not timm.is_model(settings.name):
         close = timm.list_models(f"*{settings.name[:6]}*")[:5]
@@ -148,8 +167,8 @@ def build_backbone(
         )
     if boundary:
         add_boundary_head(model, settings.name)
-    dimension = cast(Any, model).head_hidden_size
-    return model, Architecture(settings.name, size, dimension, boundary, origin, variants, seen)
+    dimension = add_system(model, system, size) if system else cast(Any, model).head_hidden_size
+    return model, Architecture(settings.name, size, dimension, boundary, origin, variants, seen, system)
 
 
 def _from_hub(settings: BackboneSettings) -> torch.nn.Module:
@@ -255,30 +274,10 @@ def classifier_of(model: torch.nn.Module) -> torch.nn.Module:
     return cast(torch.nn.Module, cast(Any, model).get_classifier())
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """What the network says of n prepared images: ``embedding`` (n, d), ``logit`` (n,) (fake > 0), and, where it has a
-    :class:`BoundaryHead`, ``boundary``, the logits (n, cells, cells) of its map.
-    """
-
-    embedding: torch.Tensor
-    logit: torch.Tensor
-    boundary: torch.Tensor | None
-
-
 def forward(model: torch.nn.Module, images: torch.Tensor) -> Outputs:
-    """What the network says of prepared images (n, 3, s, s)."""
-    network = cast(Any, model)  # timm's networks have no common type
-    if hasattr(network, "input_scale"):
-        images = images * network.input_scale + network.input_shift
-    boundary = None
-    if hasattr(network, "boundary_head"):
-        features, (at_stride,) = network.forward_intermediates(images, indices=[network.boundary_head.stage])
-        boundary = network.boundary_head(at_stride)
-    else:
-        features = network.forward_features(images)
-    embedding: torch.Tensor = network.forward_head(features, pre_logits=True)
-    return Outputs(embedding, classifier_of(model)(embedding)[:, 0], boundary)
+    """What the network says of prepared images (n, 3, s, s), with the system that extends it, if one does."""
+    found: Outputs = cast(Any, model).system(model, images) if hasattr(model, "system") else plain(model, images)
+    return found
 
 
 def boundary_cells(architecture: Architecture) -> int:

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from stages.lib.settings import Count, Positive, Settings, Text
+from stages.lib.settings import Count, Positive, Settings, Text, name_in
+from stages.lib.systems.registry import EXTENDED, SYSTEMS
 
 
 class BackboneSettings(Settings):
@@ -45,6 +46,10 @@ class TrainingSettings(Settings):
     loss: Literal["cross_entropy", "gend"] = Field(
         description="`cross_entropy` (the paper's, equation 2), or `gend`: it on embeddings of length 1, with the "
         "alignment of each class and the uniformity of all on the sphere (GenD, WACV 2026)"
+    )
+    system: Annotated[str, name_in(["none", *EXTENDED])] = Field(
+        description="`none`, or a system of the papers' tables that extends the network and trains it its own way "
+        "([Systems](systems.md))"
     )
     sam_rho: Annotated[float, Field(ge=0)] = Field(description="how far SAM climbs; 0 is the plain base optimizer")
     tune: Literal["all", "norm", "head", "none"] = Field(
@@ -93,6 +98,26 @@ class TrainingSettings(Settings):
                 f"fakes is '{self.fakes}', but tune is 'none': nothing would be trained on them; set fakes to "
                 "'pseudo', or tune to 'all'"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _system_is_trained_as_it_can_be(self) -> "TrainingSettings":
+        if self.system == "none":
+            return self
+        needs = {"patch": 0, "loss": "cross_entropy"}
+        wrong = {key: value for key, value in needs.items() if getattr(self, key) != value}
+        if wrong:
+            remedy = ", ".join(f"{key} to {value}" for key, value in wrong.items())
+            raise ValueError(
+                f"system is '{self.system}', which is shown whole crops and has its own loss; set {remedy}"
+            )
+        if self.tune == "none":
+            raise ValueError(
+                f"system is '{self.system}', but tune is 'none': nothing would train it; set tune to 'all'"
+            )
+        if SYSTEMS[self.system].boundary != (self.boundary > 0):
+            what, value = ("needs a boundary map", "above 0") if SYSTEMS[self.system].boundary else ("has none", "to 0")
+            raise ValueError(f"system is '{self.system}', which {what}; set boundary {value}")
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,6 @@ kept.
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +21,8 @@ from stages.lib.backbone.variants import NormalizedLinear
 from stages.lib.errors import InputError
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import made_ahead, progress
+from stages.lib.systems.extension import Extension, Outputs, Shown, classification_loss
+from stages.lib.systems.registry import SYSTEMS
 
 
 def learning_rate_factor(step: int, n_steps: int) -> float:
@@ -45,8 +46,9 @@ def set_trainable(model: torch.nn.Module, tune: str) -> list[torch.nn.Parameter]
 
 
 def _heads(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The classifier, and the boundary map's head where there is one."""
-    return [classifier_of(model), *([cast(Any, model).boundary_head] if hasattr(model, "boundary_head") else [])]
+    """The classifier, and where they are the boundary map's head and the system's layers."""
+    others = [getattr(model, name) for name in ("boundary_head", "system") if hasattr(model, name)]
+    return [classifier_of(model), *others]
 
 
 def _is_norm(module: torch.nn.Module) -> bool:
@@ -85,10 +87,9 @@ class _Logits(torch.nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-        """``logit``, ``boundary`` and ``embedding`` of :class:`Outputs`."""
-        found = forward(self.network, images)
-        return found.logit, found.boundary, found.embedding
+    def forward(self, images: torch.Tensor) -> Outputs:
+        """What the network says of prepared images."""
+        return forward(self.network, images)
 
 
 ALIGNMENT, UNIFORMITY = 0.1, 0.5  # GenD's weights of its terms beside the cross-entropy
@@ -137,6 +138,11 @@ class Trainer:
                 f"train.loss is gend, which compares all faces of a batch, and {processes.count} processes are to "
                 "train, each of which sees a part of it; unset DIFFFAKE_DEVICES"
             )
+        if settings.system != "none" and processes.count > 1:
+            raise InputError(
+                f"train.system is {settings.system}, which one process trains, but {processes.count} are to; unset "
+                "DIFFFAKE_DEVICES"
+            )
         if settings.patch not in (0, input_size) and takes_one_size(model):
             raise InputError(
                 f"train.patch is {settings.patch}, but the network takes images of {input_size} px alone; set it to 0, "
@@ -147,6 +153,7 @@ class Trainer:
         self._device = torch.device(device)
         self._bf16 = uses_bf16(settings.precision, self._device)
         self._processes = processes
+        self._system: Extension | None = getattr(model, "system", None)
         model.to(self._device).to(memory_format=torch.channels_last)
         processes.synchronize(model, self._device)
         n_shown = len(shown_faces(train_bank, settings.photo_share, np.random.default_rng(0)))
@@ -175,7 +182,9 @@ class Trainer:
         """
         parts = {"model": self.model, "optimizer": self._optimizer, "schedule": self._schedule}
         parts |= {"averaged": self._averaged} if self._averaged else {}
-        state = restored(self._processes.from_first(checkpoint.read() if checkpoint else None), parts)
+        selects = self._settings.system == "none" or SYSTEMS[self._settings.system].selects
+        read = self._processes.from_first(checkpoint.read() if checkpoint else None)
+        state = restored(read, parts, keeps_last=not selects)
         for epoch in state.epochs:
             on_epoch(epoch)
         for number in range(len(state.epochs), self._settings.epochs):
@@ -187,7 +196,7 @@ class Trainer:
             if checkpoint:
                 checkpoint.save(state, parts)
         self.model.load_state_dict(state.best_weights)
-        if state.best.val_auc < NEAR_CHANCE and self._processes.is_first:
+        if selects and state.best.val_auc < NEAR_CHANCE and self._processes.is_first:
             whose = "their pseudo-fakes" if self._settings.fakes == "pseudo" else "fakes"
             warnings.warn(
                 f"the backbone hardly tells validation reals from {whose} (best AUC "
@@ -215,8 +224,8 @@ class Trainer:
         batches: Iterable[Batch] = made_ahead(make, np.array_split(shown, self._n_batches))
         if self._processes.is_first:
             batches = progress(batches, f"epoch {number + 1}/{self._settings.epochs}", self._n_batches, "batch")
-        for batch in batches:
-            losses.append(self._step(self._loss_of(batch)))
+        for at, batch in enumerate(batches):
+            losses.append(self._step(self._loss_of(batch, draws=_draws(self._seed, number, at))))
             self._schedule.step()
             if self._averaged:
                 self._averaged.update_parameters(self.model)
@@ -224,30 +233,35 @@ class Trainer:
         _require_finite(of_batches, "training loss", number)
         return of_batches.mean().item()
 
-    def _loss_of(self, batch: Batch) -> Callable[[], torch.Tensor]:
-        """The loss of a batch as a function of the model's present weights: equation 2, GenD's terms if ``train.loss``
-        is that, and with ``train.boundary`` the mean cross-entropy of the boundary map's cells, weighted.
+    def _loss_of(self, batch: Batch, draws: int = 0) -> Callable[[], torch.Tensor]:
+        """The loss of a batch as a function of the model's present weights: that of ``train.system`` (without one
+        equation 2), GenD's terms if ``train.loss`` is that, and with ``train.boundary`` the mean cross-entropy of the
+        boundary map's cells, weighted.
 
         Of a share it is such that the mean over the processes is the loss of the whole batch, however it is split.
+        ``draws``: seeds what a system draws.
         """
-        x, weight = as_input(batch.images, self._device), self._settings.boundary
-        label = self._label(batch)
+        weight, label = self._settings.boundary, self._label(batch)
+        mask = torch.from_numpy(batch.mask).to(self._device)
+        shown = Shown(as_input(batch.images, self._device), label, torch.cat([torch.zeros_like(mask), mask]), draws)
+        if self._system is not None:
+            shown = self._system.show(self.model, shown)
         share = batch.share * self._processes.count  # 1 where all have as many
         boundary = torch.from_numpy(batch.boundary).to(self._device)
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-                logit, map_logit, embedding = self._logits(x)
-            of_class = binary_cross_entropy_with_logits(logit.float(), label)
+                found = self._logits(shown.images)
+            of_class = self._system.loss(found, shown) if self._system else classification_loss(found, shown)
             if self._settings.loss == "gend":
-                alignment, uniformity = alignment_and_uniformity(embedding, label)
+                alignment, uniformity = alignment_and_uniformity(found.embedding, label)
                 of_class = of_class + ALIGNMENT * alignment + UNIFORMITY * uniformity
             if not weight:
                 return of_class * share
-            assert map_logit is not None  # build_backbone gave the network its head
-            cells = adaptive_avg_pool2d(boundary[:, None], map_logit.shape[-1])[:, 0]
+            assert found.boundary is not None  # build_backbone gave the network its head
+            cells = adaptive_avg_pool2d(boundary[:, None], found.boundary.shape[-1])[:, 0]
             target = torch.cat([torch.zeros_like(cells), cells])  # a real face has none
-            return (of_class + weight * binary_cross_entropy_with_logits(map_logit.float(), target)) * share
+            return (of_class + weight * binary_cross_entropy_with_logits(found.boundary.float(), target)) * share
 
         return loss
 
@@ -269,6 +283,11 @@ class Trainer:
             )
         _require_finite(logit, "validation logit", number)
         return loss_and_auc(logit, label)
+
+
+def _draws(seed: int, epoch: int, step: int) -> int:
+    """A seed of what a system draws in a step, of an epoch's own: a resumed run draws the same."""
+    return int(np.random.default_rng([seed, 4, epoch, step]).integers(2**63))
 
 
 def _require_finite(values: torch.Tensor, what: str, epoch: int) -> None:

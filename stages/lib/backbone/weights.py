@@ -35,7 +35,8 @@ class Architecture:
     ``boundary``: whether the network also tells where a boundary is (``network.BoundaryHead``). ``origin``: of the
     weights that training started from. ``variants``: what the network does otherwise than timm's (names in
     ``VARIANTS``). ``trained_on_fakes``: the methods of the genuine fakes that it was trained on, or whose videos chose
-    its epoch, also before training started from a file; none where it saw pseudo-fakes alone.
+    its epoch, also before training started from a file; none where it saw pseudo-fakes alone. ``system``: which of
+    ``SYSTEMS`` it was extended by, "" for none.
     """
 
     name: str
@@ -45,12 +46,14 @@ class Architecture:
     origin: Origin = field(default_factory=Origin)
     variants: tuple[str, ...] = ()
     trained_on_fakes: tuple[str, ...] = ()
+    system: str = ""
 
     def as_text(self) -> str:
-        """As a weights file has it. What was trained on pseudo-fakes alone has the text from before others could be."""
+        """As a weights file has it. What saw pseudo-fakes alone and has no system has the text from before others could."""
         values = asdict(self)
-        if not self.trained_on_fakes:
-            del values["trained_on_fakes"]
+        for name in ("trained_on_fakes", "system"):
+            if not values[name]:
+                del values[name]
         return json.dumps(values, sort_keys=True)
 
 

@@ -15,14 +15,17 @@ from stages.lib.figures import plt, save_png
 from stages.lib.markdown import markdown_table
 from stages.lib.pairs.fusion import FUSIONS
 
+Figures3 = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # {detector: {dataset: {method or family: AUC}}}
+
 
 @dataclass(frozen=True)
 class Run:
-    """What one experiment gave: ``auc``, {detector: {dataset: {method: AUC}}}, and ``seen``, the methods of the genuine
-    fakes that its network was trained on.
+    """What one experiment gave: AUCs by method, by family of methods, and ``seen``, the methods of the genuine fakes
+    that its network was trained on.
     """
 
-    auc: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    methods: Figures3
+    families: Figures3
     seen: Sequence[str] = ()
 
 
@@ -37,11 +40,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One comparison, and the paper's own figures of its rows."""
+    """One comparison, and the paper's own figures of its rows. ``families``: it has a column for each of these that a
+    dataset has, instead of one for each method.
+    """
 
     title: str
     rows: tuple[Row, ...]
     paper: Figures
+    families: tuple[str, ...] = ()
+
+    def of(self, run: Run, row: Row) -> Mapping[str, Mapping[str, float | None]]:
+        """A row's AUCs in one experiment: {dataset: {column: AUC}}."""
+        if not self.families:
+            return run.methods.get(row.detector.key, {})
+        found = run.families.get(row.detector.key, {})
+        return {name: {one: groups[one] for one in self.families if one in groups} for name, groups in found.items()}
 
 
 def _schemes(names: str) -> tuple[str, ...]:
@@ -79,6 +92,12 @@ TABLES = {
         tuple(Row(kind, (f"anomaly_model.kind={kind}",)) for kind in ("ocsvm", "autoencoder", "flow", "gmm")),
         TABLE_9,
     ),
+    "synthetic": Table(
+        "Driven by another face, by sound or by text, or wholly synthetic (the paper's future work, section 5)",
+        tuple(Row(one.label, detector=one) for one in OF_PAPER),
+        {},
+        families=("animated", "other"),
+    ),
     "schemes": Table(
         "Mask schemes and where the blended face comes from",
         (
@@ -115,13 +134,13 @@ def render(table: Table, results: Mapping[str, list[Run | None]], paper_datasets
     """
     runs = [run for folds in results.values() for run in folds if run]
     columns = sorted(
-        {(dataset, method) for run in runs for dataset, methods in run.auc[DIFFFAKE.key].items() for method in methods}
+        {(name, one) for run in runs for row in table.rows for name, of in table.of(run, row).items() for one in of}
     )
     rows = []
     for row in table.rows:
         cells = []
         for dataset, method in columns:
-            ours = [run.auc[row.detector.key].get(dataset, {}).get(method) for run in results[row.label] if run]
+            ours = [table.of(run, row).get(dataset, {}).get(method) for run in results[row.label] if run]
             theirs = table.paper.get(row.label, {}).get((paper_datasets.get(dataset) or "", method))
             failed = "failed" if None in results[row.label] else ""
             cells.append(f"{_mean_and_spread(ours)} ({'–' if theirs is None else f'{theirs:.1f}'}) {failed}".strip())
@@ -130,8 +149,20 @@ def render(table: Table, results: Mapping[str, list[Run | None]], paper_datasets
     return f"## {table.title}\n\n" + markdown_table(head, rows)
 
 
+def _mean_of(of_datasets: Mapping[str, Mapping[str, float | None]]) -> float:
+    """The mean over datasets of the AUC over all methods, or else of the families' mean; NaN where there is none."""
+    known = [
+        [value for name, value in groups.items() if value is not None and ("all" not in groups or name == "all")]
+        for groups in of_datasets.values()
+    ]
+    means = [np.mean(values) for values in known if values]
+    return float(np.mean(means)) if means else float("nan")
+
+
 def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mapping[str, list[Run | None]]]) -> None:
-    """A dot per experiment and fold, a bar at the mean: AUC over all methods, averaged over the datasets."""
+    """A dot per experiment and fold, a bar at the mean: AUC over all methods, or the mean of the table's families',
+    averaged over the datasets.
+    """
     heights = [len(table.rows) for table in tables]
     figure, axes = plt.subplots(
         len(tables),
@@ -143,8 +174,8 @@ def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mappi
     )
     for axis, table in zip(axes[:, 0], tables, strict=True):
         for at, row in enumerate(reversed(table.rows)):
-            runs = [run.auc[row.detector.key] for run in results[table.title][row.label] if run]
-            values = [np.mean([m["all"] for m in run.values() if m["all"] is not None] or [np.nan]) for run in runs]
+            runs = [table.of(run, row) for run in results[table.title][row.label] if run]
+            values = [_mean_of(of_datasets) for of_datasets in runs]
             if values:
                 axis.barh(at, np.mean(values), color="#9ecae1")
                 axis.plot(values, [at] * len(values), "o", color="#08519c", ms=4)

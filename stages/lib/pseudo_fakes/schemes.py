@@ -51,6 +51,12 @@ def _tool(name: str) -> Forge:
     return forge
 
 
+def _self_blended(face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, donor: Donor | None) -> Forgery:
+    from stages.lib.pseudo_fakes.self_blended import self_blended
+
+    return self_blended(face, landmarks, rng, donor)
+
+
 SCHEMES: dict[str, Scheme] = {
     "global": Scheme(hull_of(*range(68)), "other", "a blend of the whole face (the paper's)"),
     "eyes": Scheme(
@@ -64,6 +70,12 @@ SCHEMES: dict[str, Scheme] = {
         "a blend of mouth, chin and the tip of the nose (the paper's)",
     ),
     "jawline": Scheme(hull_of(*range(17), 30, 33), "other", "a blend from ear to ear below the nose (the paper's)"),
+    "self_blended": Scheme(
+        _self_blended,
+        "other",
+        "self-blended images as their authors make them, with their own masks (SBI)",
+        own_face=True,
+    ),
     "swap": Scheme(_tool("swap"), "swap", "a face swap: aligned, its colours matched, resynthesised, softly pasted"),
     "lips": Scheme(_tool("lips"), "lips", "mouth and chin redrawn under a small soft mask"),
     "animated": Scheme(_tool("animated"), "animated", "head or whole picture bent smoothly and redrawn", own_face=True),

@@ -37,7 +37,8 @@ def deform_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(cv2.resize(half, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 
-def _saturated(table: np.ndarray) -> np.ndarray:
+def saturated(table: np.ndarray) -> np.ndarray:
+    """A table of values for levels 0 to 255, (256,) or (256, 3), as OpenCV looks them up: uint8 (256, 1, channels)."""
     return np.clip(np.round(table), 0, 255).astype(np.uint8).reshape(256, 1, -1)
 
 
@@ -49,11 +50,11 @@ def shift_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         contrast, brightness = rng.uniform(-BRIGHTNESS_CONTRAST, BRIGHTNESS_CONTRAST, 2)
         table = table * (1 + contrast) + 255 * brightness
-    image = cv2.LUT(image, _saturated(table))
+    image = cv2.LUT(image, saturated(table))
     if rng.random() < 0.5:
         hue, saturation, value = rng.uniform(-HSV_SHIFT, HSV_SHIFT, 3)
         hues = (_LEVELS + np.rad2deg(hue) * _HUES / 360) % _HUES
-        table = _saturated(np.stack([np.floor(hues), _LEVELS + 255 * saturation, _LEVELS + 255 * value], axis=1))
+        table = saturated(np.stack([np.floor(hues), _LEVELS + 255 * saturation, _LEVELS + 255 * value], axis=1))
         image = cv2.cvtColor(cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table), cv2.COLOR_HSV2RGB)
     return image
 
@@ -104,7 +105,7 @@ def match_colour(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np
     lab, inside = [cv2.cvtColor(image, cv2.COLOR_RGB2LAB) for image in (source, target)], (mask > 0.5).astype(np.uint8)
     (mean, deviation), (wanted_mean, wanted) = [[x.ravel() for x in cv2.meanStdDev(i, mask=inside)] for i in lab]
     gain = wanted / np.maximum(deviation, 1)
-    table = _saturated((_LEVELS[:, None] - mean) * gain + wanted_mean)
+    table = saturated((_LEVELS[:, None] - mean) * gain + wanted_mean)
     return cv2.cvtColor(cv2.LUT(lab[0], table), cv2.COLOR_LAB2RGB)
 
 
