@@ -49,7 +49,7 @@ class Architecture:
     system: str = ""
 
     def as_text(self) -> str:
-        """As a weights file has it. What saw pseudo-fakes alone and has no system has the text from before others could."""
+        """As a weights file has it; what it says nothing of is not there, as in files from before it could."""
         values = asdict(self)
         for name in ("trained_on_fakes", "system"):
             if not values[name]:
