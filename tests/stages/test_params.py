@@ -89,9 +89,8 @@ def test_shipped_params_are_valid_and_immutable():
         (lambda p: p["datasets"]["demo"].update(fakes=["dev"]), "datasets.demo.fakes.0: found 'dev', expected 'train'"),
         (
             lambda p: p["synthesis"].update(schemes=["globl"]),
-            "synthesis.schemes.globl.[key]: found 'globl', expected 'global', 'eyes', 'mouth', 'jawline', 'swap', "
-            "'lips' or 'animated'; did you "
-            "mean 'global'?",
+            "synthesis.schemes.globl.[key]: found 'globl', expected 'global', 'eyes', 'mouth', 'jawline', "
+            "'self_blended', 'swap', 'lips' or 'animated'; did you mean 'global'?",
         ),
         (
             lambda p: p["synthesis"].update(schemes=["eyes", "eyes"]),
