@@ -70,7 +70,7 @@ help:  ## list the targets
 	python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-nodeps.txt
 	touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements-app.txt requirements-cluster.txt .venv/.installed
+.venv/.installed-dev: requirements-dev.txt requirements-app.txt requirements-cluster.txt requirements-guidance.txt .venv/.installed
 	python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

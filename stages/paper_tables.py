@@ -31,7 +31,7 @@ from stages.lib.evaluation.choice import Training, candidates, choice_page, choo
 from stages.lib.evaluation.detectors import DEFAULT
 from stages.lib.evaluation.paper import comparable, paper_dataset
 from stages.lib.evaluation.systems import OURS, compare_systems, own_detector, plot_systems, systems_page
-from stages.lib.evaluation.tables import TABLES, Run, Table, plot_tables, render
+from stages.lib.evaluation.tables import GUIDANCE, TABLES, Run, Table, plot_tables, render
 from stages.lib.files import write_json, write_text
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.records import REAL
@@ -41,6 +41,7 @@ from stages.lib.tables import read_table
 from stages.params import Params, load_params
 
 METRICS, DATA, MODELS, PRESETS = Path("metrics"), Path("data"), Path("models"), Path("presets")
+SYSTEMS_TABLE = "systems"  # a table by itself
 Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
 
 
@@ -88,9 +89,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=[*TABLES, "systems"],
-        default=list(TABLES),
-        help="which tables (default: all but systems, which stands alone)",
+        choices=[*TABLES, SYSTEMS_TABLE],
+        help="which tables (default: all but systems, which stands alone; guidance's where guidance.weights is set)",
     )
     parser.add_argument(
         "--systems",
@@ -185,7 +185,7 @@ def _scores(system: str, datasets: Iterable[str]) -> dict[str, pd.DataFrame]:
 
 def _systems(arguments: argparse.Namespace, params: Params) -> None:
     """Run every system's preset; write metrics/systems.json, .md and .png."""
-    if arguments.only != ["systems"] or arguments.folds > 1:
+    if arguments.only != [SYSTEMS_TABLE] or arguments.folds > 1:
         raise InputError(
             "`systems` is a table of its own, on the test split; give --only systems alone, without --folds"
         )
@@ -213,6 +213,23 @@ def _systems(arguments: argparse.Namespace, params: Params) -> None:
         raise InputError(
             f"{len(failed)} of {len(arguments.systems) + 1} systems failed ({', '.join(failed)}); see above for why"
         )
+
+
+def wanted_tables(only: list[str] | None, params: Params, overrides: list[str]) -> list[str]:
+    """The names of the tables to make: those named, or all that can be.
+
+    Raises :class:`InputError` for guidance's without Stable Diffusion's weights: its rows change what these do.
+    """
+    weights = [one.partition("=")[2] for one in overrides if one.startswith("guidance.weights=")]
+    guided = (weights[-1] if weights else params.guidance.weights) != "none"
+    if only is None:
+        return [name for name in TABLES if guided or name != GUIDANCE]
+    if GUIDANCE in only and not guided:
+        raise InputError(
+            "--only names guidance, but guidance.weights is 'none'; set it to Stable Diffusion's weights "
+            "(docs/guidance.md), or give -S guidance.weights=FOLDER"
+        )
+    return only
 
 
 def _overrides_of_folds(n_folds: int) -> list[Overrides]:
@@ -259,10 +276,11 @@ def main() -> None:
     if arguments.choose is not None:
         _choose(arguments, params)
         return
-    if "systems" in arguments.only:
+    if arguments.only and SYSTEMS_TABLE in arguments.only:
         _systems(arguments, params)
         return
-    folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in arguments.only]
+    names = wanted_tables(arguments.only, params, arguments.set_param)
+    folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in names]
     planned = {
         (table.title, row.label): [(*arguments.set_param, *fold, *row.overrides) for fold in folds]
         for table in tables
@@ -273,7 +291,7 @@ def main() -> None:
         table.title: {row.label: [runs[one] for one in planned[table.title, row.label]] for row in table.rows}
         for table in tables
     }
-    parts = ["python -m stages.paper_tables --only", *arguments.only, f"--folds {arguments.folds}"]
+    parts = ["python -m stages.paper_tables --only", *names, f"--folds {arguments.folds}"]
     command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
     how = f", mean ± standard deviation over {len(folds)} folds of people" if len(folds) > 1 else ""
     text = _page(tables, results, params, command, how)

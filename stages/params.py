@@ -27,6 +27,7 @@ from stages.lib.errors import InputError
 from stages.lib.faces.settings import FaceSettings
 from stages.lib.files import atomic_path, write_text
 from stages.lib.frames.settings import FrameSettings
+from stages.lib.guidance.settings import GuidanceSettings
 from stages.lib.markdown import markdown_table
 from stages.lib.pairs.fusion import FUSIONS
 from stages.lib.pairs.settings import PairSettings
@@ -57,6 +58,7 @@ class Params(Settings):
     synthesis: SynthesisSettings
     backbone: BackboneSettings
     train: TrainingSettings
+    guidance: GuidanceSettings
     pairs: PairSettings
     anomaly_model: AnomalyModelSettings
     scoring: ScoringSettings
@@ -68,6 +70,26 @@ class Params(Settings):
             raise ValueError(
                 f"train_dataset is '{self.train_dataset}', expected one of the keys of `datasets`: "
                 f"{', '.join(self.datasets)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _guidance_can_train(self) -> "Params":
+        weights, train = self.guidance.weights, self.train
+        if self.guidance.is_on and train.tune in ("head", "none"):
+            raise ValueError(
+                f"guidance.weights is '{weights}', but train.tune is '{train.tune}': no guidance reaches a frozen "
+                "backbone; set train.tune to 'all' or 'norm', or guidance.weights to 'none'"
+            )
+        if self.guidance.is_on and train.sam_rho:
+            raise ValueError(
+                f"guidance.weights is '{weights}', but train.sam_rho is {train.sam_rho}: guidance is trained by plain "
+                "steps alone; set train.sam_rho to 0, or guidance.weights to 'none'"
+            )
+        if self.guidance.is_on and train.system != "none":
+            raise ValueError(
+                f"guidance.weights is '{weights}', but train.system is '{train.system}': guidance is given a plain "
+                "network's features; set train.system to none, or guidance.weights to 'none'"
             )
         return self
 

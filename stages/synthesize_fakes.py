@@ -10,7 +10,7 @@ import pyarrow as pa
 from stages.cli import parse_paths, run
 from stages.lib.cluster import Shared
 from stages.lib.datasets.folds import read_index
-from stages.lib.files import atomic_path, bank_file, keep_only, write_json
+from stages.lib.files import atomic_path, bank_file, keep_only, sources_file, write_json
 from stages.lib.ledger import Ledger, recipe
 from stages.lib.mapping import map_videos
 from stages.lib.photos.faces import photo_coverage
@@ -23,16 +23,18 @@ from stages.lib.tables import read_table, write_tables
 from stages.params import load_params
 
 
-def _make(bank: Path, settings: SynthesisSettings, seed: int, source: Source | GenuineFake) -> pa.Table:
+def _make(
+    bank: Path, settings: SynthesisSettings, seed: int, keep_sources: bool, source: Source | GenuineFake
+) -> pa.Table:
     if isinstance(source, GenuineFake):
         return genuine_bank(bank, source)
-    return synthesize_bank(bank, settings, seed, source)
+    return synthesize_bank(bank, settings, seed, source, keep_sources)
 
 
 def main() -> None:
     paths = parse_paths(__doc__, "index", "faces", "photos", "ledger", "out", "sheet", "coverage")
     params = load_params()
-    settings = params.synthesis
+    settings, keep_sources = params.synthesis, params.guidance.is_on
     index = read_index(paths.index, params.cross_validation, is_training_dataset=True)
     reals, forged, genuine = training_videos(index, paths.faces), [], []
     if params.train.fakes != "real":
@@ -44,7 +46,8 @@ def main() -> None:
     sources = [*forged, *genuine]
     # Banks are made beside the ledger, where a killed run's stay: DVC empties the output before a run.
     unfinished = paths.ledger.with_suffix(".partial")
-    make, bank_of = partial(_make, unfinished, settings, params.seed), partial(bank_file, unfinished)
+    make = partial(_make, unfinished, settings, params.seed, keep_sources)
+    bank_of = partial(bank_file, unfinished)
     compute = partial(
         map_videos,
         make,
@@ -52,10 +55,13 @@ def main() -> None:
         unit="source",
         shared=Shared([paths.faces, paths.photos], unfinished),
     )
-    with Ledger(paths.ledger, recipe("stages/synthesize_fakes.py", params.seed, settings), "sources") as ledger:
+    made_with = recipe("stages/synthesize_fakes.py", params.seed, settings, keep_sources)
+    with Ledger(paths.ledger, made_with, "sources") as ledger:
         rows = ledger.resume(sources, compute, bank_of, crashed=lambda source: FAKES.empty_table())
         write_tables(unfinished / FAKES_TABLE, rows, FAKES)
-    keep_only(unfinished, {unfinished / FAKES_TABLE, *(bank_of(source.video_id) for source in sources)})
+    arrays = [bank_of, *([partial(sources_file, unfinished)] if keep_sources else [])]
+    kept = {file_of(source.video_id) for file_of in arrays for source in sources}
+    keep_only(unfinished, {unfinished / FAKES_TABLE, *kept})
     with atomic_path(paths.out) as whole:
         unfinished.replace(whole)
     fakes_sheet(paths.sheet, forged, settings, params.seed, genuine)

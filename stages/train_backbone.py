@@ -19,11 +19,14 @@ import torch
 from stages.cli import parse_paths, run, warn_in_a_line
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, save_backbone
 from stages.lib.backbone.distributed import Processes, launch
+from stages.lib.backbone.guided import show_guidance
 from stages.lib.backbone.network import build_backbone
 from stages.lib.backbone.training import Trainer
 from stages.lib.backbone.validation import measure
 from stages.lib.files import atomic_path
 from stages.lib.fingerprint import fingerprint
+from stages.lib.guidance.guide import build_guidance
+from stages.lib.guidance.loading import fingerprints
 from stages.lib.ledger import recipe
 from stages.lib.pseudo_fakes.bank import FakeBank, genuine_methods
 from stages.lib.runtime import keep_freed_memory
@@ -35,7 +38,7 @@ from stages.params import Params, load_params
 def _key(fakes: Path, params: Params) -> str:
     """Hash of all that a checkpoint belongs to: settings, weights, fakes, code and PyTorch."""
     weights = fingerprint(Path(params.backbone.weights))  # where they are a file
-    settings = (params.seed, params.backbone, params.train)
+    settings = (params.seed, params.backbone, params.train, params.guidance, fingerprints(params.guidance.weights))
     made_with = recipe("stages/train_backbone.py", *settings, weights, torch.__version__)
     digest = hashlib.blake2b(made_with.encode(), digest_size=16)
     for path in sorted(fakes.rglob("*")):
@@ -50,6 +53,8 @@ def _log(live: dvclive.Live, epoch: Epoch) -> None:
     live.log_metric("val/loss", epoch.val_loss)
     live.log_metric("val/auc", epoch.val_auc)
     live.log_metric("learning_rate", epoch.learning_rate)
+    for name, value in epoch.guidance.items():
+        live.log_metric(f"guidance/{name}", value)
     live.next_step()
     print(
         f"epoch {epoch.number + 1}: loss {epoch.train_loss:.4f}, validation loss {epoch.val_loss:.4f}, AUC "
@@ -76,9 +81,10 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
     architecture = replace(architecture, trained_on_fakes=tuple(seen))
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
     given = (model, size, train_bank, val_bank, params.train, params.seed, processes.device())
+    guidance = build_guidance(params.guidance, model, params.seed) if params.guidance.is_on else None
     if not processes.is_first:
         if not as_it_is:
-            Trainer(*given, processes).fit(lambda epoch: None)
+            Trainer(*given, processes, guidance).fit(lambda epoch: None)
         return
     with (
         atomic_path(paths.metrics) as folder,
@@ -90,7 +96,12 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
             _log(live, best)
         else:
             checkpoint = Checkpoint(paths.checkpoint, _key(paths.fakes, params))
-            best = Trainer(*given, processes).fit(lambda epoch: _log(live, epoch), checkpoint)
+            trainer = Trainer(*given, processes, guidance)
+            show = None
+            if guidance:
+                drawn = (folder / "plots/images", guidance, val_bank, params.train, size, params.seed)
+                show = partial(show_guidance, *drawn)
+            best = trainer.fit(lambda epoch: _log(live, epoch), checkpoint, show)
         live.summary |= {"best": {"epoch": best.number, "val_auc": best.val_auc, "val_loss": best.val_loss}}
         live.summary |= {"trained_on_fakes": seen} if seen else {}
     save_backbone(paths.out, model, architecture)

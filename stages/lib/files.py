@@ -66,6 +66,11 @@ def bank_file(folder: Path, source: str) -> Path:
     return folder / f"{source}.npy"
 
 
+def sources_file(folder: Path, source: str) -> Path:
+    """The array of what was pasted into a source's pseudo-fakes, in ``data/fakes``, where it is kept."""
+    return folder / "sources" / f"{source}.npy"
+
+
 def keep_only(folder: Path, kept: set[Path]) -> None:
     """Remove every file below ``folder`` that is not in ``kept``, and the folders that this leaves empty."""
     for path in sorted(folder.rglob("*"), reverse=True):

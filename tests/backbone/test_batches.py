@@ -131,3 +131,50 @@ def test_what_is_of_another_share_is_not_read(tmp_path):
     shown = np.arange(12)
     training_batch(bank, shown, 0 * shown, training_settings(), 32, np.random.default_rng(0), share=slice(3, 5))
     assert read == [3, 4]
+
+
+# What was pasted
+
+
+@pytest.mark.parametrize("change", [{}, {"augment": True}, {"patch": 32, "augment": True}])
+def test_the_batch_is_the_same_with_its_sources(tmp_path, change):
+    bank, settings = bank_of(tmp_path, "train"), training_settings(**change)
+    batches = []
+    for with_sources in (False, True):
+        rng = np.random.default_rng(0)
+        batch = training_batch(bank, np.arange(4), np.zeros(4, int), settings, 32, rng, with_sources=with_sources)
+        batches.append((np.array(batch.images).tobytes(), batch.boundary.tobytes(), rng.bit_generator.state))
+    assert batches[0] == batches[1]
+
+
+def test_a_batch_has_no_sources_unless_asked(tmp_path):
+    assert _batch(tmp_path)[0].sources == []
+
+
+def test_sources_are_the_banks(tmp_path):
+    bank, settings = bank_of(tmp_path, "train"), training_settings()
+    faces, variants, rng = np.arange(4), np.array([0, 1, 0, 1]), np.random.default_rng(0)
+    batch = training_batch(bank, faces, variants, settings, 32, rng, augment=False, with_sources=True)
+    stored = [bank.pasted(face, variant) for face, variant in zip(faces, variants, strict=True)]
+    np.testing.assert_array_equal(batch.sources, stored)
+
+
+@pytest.mark.parametrize("change", [{}, {"augment": True}, {"patch": 32, "augment": True}])
+def test_sources_are_changed_as_their_pseudo_fakes_are(tmp_path, change):
+    """A source that is the pseudo-fake itself stays so."""
+    bank, settings = bank_of(tmp_path, "train"), training_settings(**change)
+    bank.pasted = lambda face, variant: np.ascontiguousarray(bank.face(face, variant)[..., 3:6])
+    rng = np.random.default_rng(0)
+    batch = training_batch(bank, np.arange(6), np.zeros(6, int), settings, 32, rng, with_sources=True)
+    np.testing.assert_array_equal(batch.sources, batch.images[6:])
+
+
+def test_a_share_has_the_sources_of_its_pseudo_fakes(tmp_path):
+    bank, settings = bank_of(tmp_path, "train"), training_settings(augment=True)
+    whole, share = (
+        training_batch(
+            bank, np.arange(6), np.zeros(6, int), settings, 32, np.random.default_rng(0), share=part, with_sources=True
+        )
+        for part in (None, slice(2, 5))
+    )
+    np.testing.assert_array_equal(share.sources, whole.sources[2:5])

@@ -15,7 +15,7 @@ GROUND = "ground"
 FLOORS = (
     {GROUND},
     {"datasets", "demo", "frames", "faces", "photos", "pairs", "anomaly"},
-    {"pseudo_fakes", "calibration", "systems"},
+    {"pseudo_fakes", "calibration", "systems", "guidance"},
     {"backbone", "evaluation"},
     {"detection"},
     {"stages"},
@@ -26,7 +26,7 @@ MAY_IMPORT_TORCH = {
     "stages/lib/runtime.py",  # the device picker
     *(f"stages/lib/anomaly/{name}.py" for name in ("fitting", "flow", "learned_fusion", "networks")),
 }
-TORCH = {"torch", "torchvision", "timm", "safetensors", "zuko"}
+TORCH = {"torch", "torchvision", "timm", "safetensors", "zuko", "diffusers"}
 
 
 def package_of(module: str) -> str:
@@ -85,7 +85,7 @@ def imported_names(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("module", LIBRARY)
 def test_pytorch_stays_in_its_place(module):
-    if package_of(module) not in ("backbone", "systems") and module not in MAY_IMPORT_TORCH:
+    if package_of(module) not in ("backbone", "systems", "guidance") and module not in MAY_IMPORT_TORCH:
         assert imported_names(ROOT / module) & TORCH == set()
 
 

@@ -88,8 +88,37 @@ def test_a_mixed_bank_can_be_trained_on_and_validated_by(tmp_path):
     assert len(epochs) == 2
 
 
+def test_a_face_with_one_fake_is_of_one_kind_whichever_variant_is_asked_for(tmp_path):
+    assert _mixed(tmp_path).schemes[:4].tolist() == [["X", "X"]] * 3 + [["global", "global"]]
+
+
 def test_genuine_fakes_are_told_by_their_source_and_named_by_their_method():
     sources = [("fakes/a.mp4", "Y"), ("videos/fakes/b.mp4", "swap"), ("fakes/c.mp4", "X"), ("fakes/d.mp4", "Y")]
     rows = [HOW | {"source": source, "scheme": scheme} for source, scheme in sources]
     same = {"is_video": True, "split": "train", "face_row": 0, "variant": 0}
     assert genuine_methods(pa.Table.from_pylist([row | same for row in rows], schema=FAKES)) == ["X", "Y"]
+
+
+def test_what_was_pasted_is_that_of_the_row_and_variant(tmp_path):
+    bank = bank_of(tmp_path, "train", n_videos=2)
+    np.testing.assert_array_equal(bank.pasted(7, 1), np.load(tmp_path / "sources/train1.npy")[1, 1])
+
+
+def test_a_bank_without_what_was_pasted_is_a_clear_error(tmp_path):
+    bank = bank_of(tmp_path, "train")
+    (tmp_path / "sources/train0.npy").unlink()
+    with pytest.raises(InputError, match=r"train0.npy: no such file, which guidance needs; run `dvc repro -f synth"):
+        bank.pasted(0, 0)
+
+
+def test_a_bank_knows_the_kind_of_each_pseudo_fake(tmp_path):
+    bank_of(tmp_path, "train")
+    rows = [
+        {"source": source, "is_video": True, "split": "train", "face_row": row, "variant": variant} | HOW
+        | {"scheme": f"{source}/{row}/{variant}"}
+        for variant in (1, 0)
+        for row in (1, 0)
+        for source in ("train1", "train0")
+    ]  # fmt: skip
+    bank = FakeBank(tmp_path, pa.Table.from_pylist(rows, schema=FAKES), "train")
+    assert bank.schemes[1].tolist() == ["train0/1/0", "train0/1/1"]

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from stages.lib.errors import InputError
-from stages.lib.files import bank_file, write_array
+from stages.lib.files import bank_file, sources_file, write_array
+from stages.lib.pseudo_fakes.forgery import Donor
 from stages.lib.pseudo_fakes.making import (
     Source,
     choose_donor,
@@ -357,3 +358,67 @@ def test_a_killed_bank_leaves_no_file(tmp_path, source, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         _bank(tmp_path / "bank", source("videos/a", ["Ann"]))
     assert not bank_file(tmp_path / "bank", "videos/a").exists()
+
+
+# What was pasted
+
+
+def _made(folder, source: Source, keep_sources: bool) -> bytes:
+    synthesize_bank(folder, _settings(**DRAWN | {"variants": 8}), 0, source, keep_sources)
+    return bank_file(folder, source.video_id).read_bytes()
+
+
+@pytest.mark.parametrize("is_video", [True, False])
+def test_a_bank_is_the_same_whether_sources_are_kept_or_not(tmp_path, source, is_video):
+    a, _ = with_donors([source("a", ["Ann"] * 2, is_video=is_video), source("b", ["Bob"] * 2)])
+    assert _made(tmp_path / "kept", a, True) == _made(tmp_path / "not", a, False)
+
+
+def test_sources_are_kept_beside_the_bank(tmp_path, source):
+    _made(tmp_path, source("videos/a", ["Ann"] * 3), True)
+    pasted = np.load(sources_file(tmp_path, "videos/a"))
+    assert (pasted.shape, pasted.dtype) == ((3, 8, SIDE, SIDE, 3), np.uint8)
+
+
+def test_without_guidance_no_sources_are_kept(tmp_path, source):
+    _made(tmp_path, source("videos/a", ["Ann"] * 3), False)
+    assert [path.name for path in tmp_path.rglob("*") if "sources" in str(path.relative_to(tmp_path))] == []
+
+
+def _forged_of_donor(scheme: str, **changes):
+    """A run of one face with another person's face, its sources kept."""
+    donor = Donor(crops(1, 9)[0], LANDMARKS)
+    settings = _settings(**{"schemes": [scheme]} | changes)
+    rng = np.random.default_rng(0)
+    return forge_run(crops(1, 0), LANDMARKS[None], settings, rng, [donor], True, keep_sources=True)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_pseudo_fake_is_its_source_pasted_under_its_mask(scheme):
+    run = _forged_of_donor(scheme)
+    mask = run.images[0, ..., 6:].astype(float) / 255
+    real, fake = run.images[0, ..., :3].astype(float), run.images[0, ..., 3:6]
+    assert np.abs(run.sources[0] * mask + real * (1 - mask) - fake).max() < 2.5
+
+
+@pytest.mark.parametrize("scheme", ["global", "swap", "lips"])
+def test_a_source_is_not_the_real_face(scheme):
+    run = _forged_of_donor(scheme)
+    assert np.abs(run.sources[0].astype(int) - run.images[0, ..., :3]).mean() > 10
+
+
+@pytest.mark.parametrize("changes", [{"crf": [40, 40]}, {"degrade": True}])
+def test_a_source_goes_through_what_the_others_go_through(changes):
+    """Of some seeds, as not every run is degraded or compressed."""
+    faces, donor = crops(1, 0), Donor(crops(1, 9)[0], LANDMARKS)
+
+    def made(seed: int, **more) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        run = forge_run(faces, LANDMARKS[None], _settings(schemes=["lips"], **more), rng, [donor], True, True)
+        return run.images[0, ..., :3], run.sources[0]
+
+    def touched(seed: int) -> tuple[bool, ...]:
+        pairs = zip(made(seed), made(seed, **changes), strict=True)
+        return tuple(not np.array_equal(before, after) for before, after in pairs)
+
+    assert {touched(seed) for seed in range(8)} - {(False, False)} == {(True, True)}

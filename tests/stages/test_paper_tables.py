@@ -14,14 +14,15 @@ from dvc.utils.hydra import apply_overrides
 from stages import paper_tables
 from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training
-from stages.lib.evaluation.tables import Run
+from stages.lib.evaluation.tables import TABLES, Run
 from stages.lib.files import write_json
 from stages.lib.systems.registry import SYSTEMS
-from stages.paper_tables import _overrides_of_preset
+from stages.paper_tables import _overrides_of_preset, wanted_tables
 from stages.params import apply_presets, load_params
 from tests.helpers.params import SHIPPED
 
 ROOT = Path(__file__).parents[2]
+GUIDED = SHIPPED.model_copy(update={"guidance": SHIPPED.guidance.model_copy(update={"weights": "inputs/sd"})})
 
 
 @pytest.mark.parametrize(("protocol", "seen"), [({}, []), ({"trained_on_fakes": ["X", "Y"]}, ["X", "Y"])])
@@ -121,3 +122,25 @@ def test_every_system_is_run_with_what_is_given(table):
 
 def test_params_are_as_they_were_after_the_table(table):
     assert (table[0] / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_guidances_table_is_left_out_without_its_weights():
+    assert wanted_tables(None, SHIPPED, []) == [name for name in TABLES if name != "guidance"]
+
+
+@pytest.mark.parametrize(("params", "overrides"), [(GUIDED, []), (SHIPPED, ["guidance.weights=inputs/sd"])])
+def test_with_its_weights_guidances_table_is_among_all(params, overrides):
+    assert wanted_tables(None, params, overrides) == list(TABLES)
+
+
+def test_guidances_table_without_its_weights_is_an_error():
+    with pytest.raises(InputError) as error:
+        wanted_tables(["fusion", "guidance"], SHIPPED, [])
+    assert str(error.value) == (
+        "--only names guidance, but guidance.weights is 'none'; set it to Stable Diffusion's weights "
+        "(docs/guidance.md), or give -S guidance.weights=FOLDER"
+    )
+
+
+def test_the_tables_that_are_named_are_made():
+    assert wanted_tables(["fusion"], SHIPPED, []) == ["fusion"]

@@ -8,6 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.lib.errors import InputError
+from stages.lib.evaluation.diffusionfake import COLUMNS, table_1_dataset
+from stages.lib.evaluation.paper import paper_dataset
 from stages.params import apply_presets, documentation, load_params
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +69,45 @@ def test_shipped_params_are_valid_and_immutable():
         ),
         (lambda p: p["train"].update(fakes="genuine"), "train.fakes: found 'genuine', expected 'pseudo', 'real' or"),
         (lambda p: p["train"].pop("fakes"), "train.fakes: missing; add it"),
+        (
+            lambda p: (p["guidance"].update(weights="sd"), p["train"].update(tune="head")),
+            "params: guidance.weights is 'sd', but train.tune is 'head': no guidance reaches a frozen backbone; set "
+            "train.tune to 'all' or 'norm', or guidance.weights to 'none'; correct it",
+        ),
+        (
+            lambda p: (p["guidance"].update(weights="sd"), p["train"].update(tune="none", boundary=0.0)),
+            "guidance.weights is 'sd', but train.tune is 'none': no guidance reaches a frozen backbone",
+        ),
+        (
+            lambda p: (p["guidance"].update(weights="sd"), p["train"].update(sam_rho=0.05)),
+            "guidance.weights is 'sd', but train.sam_rho is 0.05: guidance is trained by plain steps alone; set "
+            "train.sam_rho to 0, or guidance.weights to 'none'",
+        ),
+        (
+            lambda p: (p["guidance"].update(weights="sd"), p["train"].update(system="rfm", patch=0, boundary=0.0)),
+            "guidance.weights is 'sd', but train.system is 'rfm': guidance is given a plain network's features; set "
+            "train.system to none, or guidance.weights to 'none'",
+        ),
+        (
+            lambda p: p["train"].update(system="rfm", boundary=0.0),
+            "train: system is 'rfm', which is shown whole crops and has its own loss; set patch to 0",
+        ),
+        (
+            lambda p: p["train"].update(system="face_xray", patch=0, boundary=0.0),
+            "train: system is 'face_xray', which needs a boundary map; set boundary above 0",
+        ),
+        (
+            lambda p: p["train"].update(system="rfm", patch=0),
+            "train: system is 'rfm', which has no boundary map; set boundary to 0",
+        ),
+        (
+            lambda p: p["train"].update(system="rfm", patch=0, boundary=0.0, tune="none"),
+            "train: system is 'rfm', but tune is 'none': nothing would train it; set tune to 'all'",
+        ),
+        (
+            lambda p: p["guidance"].update(size=224),
+            "guidance.size: found 224; input should be a multiple of 64",
+        ),
         (lambda p: p.pop("seed"), "seed: missing; add it"),
         (lambda p: p["train"].pop("epochs"), "train.epochs: missing; add it"),
         (
@@ -144,6 +185,94 @@ def test_a_duplicate_key_is_an_error(tmp_path):
 def test_no_params_file_says_where_to_run(tmp_path):
     with pytest.raises(InputError, match="run stages from the root of the repository"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
+def test_presets_are_valid_and_change_only_what_they_say(tmp_path, preset):
+    path = _write(tmp_path)
+    before = YAML(typ="safe").load(path)
+    apply_presets([preset], path)
+    after, wanted = YAML(typ="safe").load(path), YAML(typ="safe").load(preset)
+    load_params(path)
+    for key, value in after.items():
+        change = wanted.get(key, {} if isinstance(value, dict) else before[key])
+        merged = isinstance(value, dict) and key not in ("datasets", "photos")
+        assert value == ({**before[key], **change} if merged else change or before[key])
+    assert path.read_text().startswith("#")
+
+
+def test_the_people_preset_is_the_demos_method_on_other_data_and_for_longer():
+    ours, people = (YAML(typ="safe").load(ROOT / name) for name in ("params.yaml", "presets/people.yaml"))
+    data = {"seed", "train_dataset", "datasets", "photos", "cross_validation", "demo", "calibration"}
+    longer = {("frames", "per_video"), ("synthesis", "variants"), ("train", "epochs"), ("train", "average")}
+    assert people["fusion"] == ours["fusion"]
+    for name in ours.keys() - data - {"fusion"}:
+        differ = {key for key in ours[name] | people[name] if ours[name].get(key) != people[name].get(key)}
+        assert {(name, key) for key in differ} <= longer
+
+
+def test_the_paper_preset_sets_every_key_of_the_method():
+    preset = YAML(typ="safe").load(ROOT / "presets/paper.yaml")
+    sections = ("frames", "faces", "synthesis", "backbone", "train", "guidance", "pairs", "anomaly_model", "scoring")
+    shipped = load_params(ROOT / "params.yaml").model_dump()
+    assert {name: set(preset[name]) for name in sections} == {name: set(shipped[name]) for name in sections}
+    assert set(preset) == {*sections, "fusion", "photos"}
+
+
+def test_the_paper_preset_is_section_4_1(tmp_path):
+    path = _write(tmp_path)
+    apply_presets([ROOT / "presets/paper.yaml"], path)
+    p = load_params(path)
+    assert (p.backbone.name, p.backbone.weights, p.backbone.input_size) == ("efficientnet_b4", "hub", 224)
+    assert p.backbone.normalization == "half"
+    assert (p.train.epochs, p.train.batch_size, p.train.learning_rate) == (100, 32, 0.001)
+    assert (p.anomaly_model.kind, p.anomaly_model.components, p.anomaly_model.covariance) == ("gmm", 3, "full")
+    assert p.train.sam_rho > 0
+    assert (p.train.tune, p.fusion) == ("all", "sub3")
+    assert set(p.synthesis.schemes) == {"global", "eyes", "mouth", "jawline"}
+    assert len(set(p.synthesis.schemes.values())) == 1
+    assert p.synthesis.donors == 0  # self-blended
+    assert (p.faces.detector, p.faces.landmarks, p.faces.size) == ("haar", "haar", 224)
+    assert (p.frames.per_video, p.faces.enlarge, p.pairs.per_video) == (40, 1.3, 30)
+    assert (p.pairs.min_gap, p.pairs.max_gap) == (0.2, 1.0)  # far enough apart for pose to change
+
+
+@pytest.mark.parametrize(
+    ("protocol", "trained_on", "tested"),
+    [
+        ("cross_manipulation", "ffpp", {"ffpp"}),
+        ("cross_dataset", "ffpp", {"ffpp", "celebdf", "deeperforensics", "forgerynet", "faceshifter"}),
+        ("cross_quality_c23", "ffpp_c23", {"ffpp_c23"}),
+        ("cross_quality_c40", "ffpp_c40", {"ffpp_c40"}),
+    ],
+)
+def test_protocols_are_the_papers_and_go_with_its_settings(tmp_path, protocol, trained_on, tested):
+    path = _write(tmp_path)
+    apply_presets([ROOT / "presets/paper.yaml", ROOT / f"presets/{protocol}.yaml"], path)
+    params = load_params(path)
+    benchmarks = {name: paper_dataset(one.layout, one.quality) for name, one in params.datasets.items()}
+    assert set(benchmarks.values()) == tested
+    assert benchmarks[params.train_dataset] == trained_on
+    assert {"train", "val"} <= set(params.datasets[params.train_dataset].reals)
+    assert [name for name, one in params.datasets.items() if "test" not in one.fakes] == []
+    assert params.backbone.name == "efficientnet_b4"
+
+
+def test_the_cross_dataset_protocol_at_frame_level_is_diffusionfakes(tmp_path):
+    path = _write(tmp_path)
+    apply_presets([ROOT / "presets/paper.yaml", ROOT / "presets/cross_dataset_c23.yaml"], path)
+    params = load_params(path)
+    trained_on = params.datasets[params.train_dataset]
+    assert paper_dataset(trained_on.layout, trained_on.quality) == "ffpp_c23"
+    others = {name: one for name, one in params.datasets.items() if name != params.train_dataset}
+    assert {table_1_dataset(one.layout, one.quality) for one in others.values()} == set(COLUMNS)
+    assert {tuple(one.reals + one.fakes) for one in others.values()} == {("test", "test")}
+    assert [name for name, one in others.items() if one.input == "faces"] == ["wilddeepfake"]
+
+
+def test_an_unknown_preset_lists_them(tmp_path):
+    with pytest.raises(InputError, match="no preset .*; there are: cross_dataset, .*, paper"):
+        apply_presets([tmp_path / "x.yaml"], _write(tmp_path))
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)

@@ -149,3 +149,37 @@ def test_a_dataset_without_fakes_to_train_on_is_an_error(folder):
     with pytest.raises(InputError, match=r"none to use with split=val \(0 listed.*`train.fakes: pseudo`"):
         synthesize_fakes.main()
     assert not Path("fakes").exists()
+
+
+def _guided(folder) -> None:
+    change_params(folder, lambda params: params["guidance"].update(weights="inputs/sd"))
+
+
+def test_with_guidance_the_bank_keeps_what_was_pasted(folder):
+    write_photos(Path("photos/lfw"))
+    _guided(folder)
+    synthesize_fakes.main()
+    written = {str(path.relative_to("fakes/sources")) for path in Path("fakes/sources").rglob("*.npy")}
+    assert written == {str(path.relative_to("fakes")) for path in Path("fakes").glob("[!s]*/**/*.npy")}
+
+
+def test_without_guidance_it_keeps_nothing_of_it(folder):
+    synthesize_fakes.main()
+    assert not Path("fakes/sources").exists()
+
+
+def test_guidance_changes_no_byte_of_the_bank(folder):
+    synthesize_fakes.main()
+    before = files_below(Path("fakes"))
+    _guided(folder)
+    synthesize_fakes.main()
+    after = files_below(Path("fakes"))
+    assert {name: content for name, content in after.items() if not name.startswith("sources/")} == before
+
+
+def test_what_is_no_longer_wanted_is_removed(folder):
+    _guided(folder)
+    synthesize_fakes.main()
+    change_params(folder, lambda params: params["guidance"].update(weights="none"))
+    synthesize_fakes.main()
+    assert not Path("fakes/sources").exists()

@@ -44,13 +44,15 @@ class Batch:
 
     ``images``: 2n arrays, RGB uint8 (s, s, 3); ``boundary``: float32 (n, s, s) in [0, 1], where each pseudo-fake has a
     boundary (:func:`boundary_of`); ``mask``: the same of where it is forged; ``share``: n as a part of the whole
-    step's, in [0, 1].
+    step's, in [0, 1]; ``sources``: n arrays like ``images``, what was pasted into each pseudo-fake; none where they
+    weren't asked for.
     """
 
     images: list[np.ndarray]
     boundary: np.ndarray
     mask: np.ndarray
     share: float
+    sources: list[np.ndarray]
 
 
 def training_batch(
@@ -62,18 +64,23 @@ def training_batch(
     rng: np.random.Generator,
     augment: bool = True,
     share: slice | None = None,
+    with_sources: bool = False,
 ) -> Batch:
     """The faces with a pseudo-fake each, ``input_size`` px, or patches of ``train.patch`` px; a pair is changed alike.
 
     Patches are cut in any case, and images flipped with ``augment`` (training, not validation). ``train.augment`` also
     cuts whole faces, scales patches and recolours. ``share``: the pairs to make, None for all. The others are drawn for
-    but not read, so that shares are the very images of the whole, and leave ``rng`` where it would.
+    but not read, so that shares are the very images of the whole, and leave ``rng`` where it would. ``with_sources``:
+    read what was pasted as well, which changes no draw.
     """
-    reals, fakes, masks = [], [], []
+    reals, fakes, sources, masks = [], [], [], []
     mine = range(len(faces))[share or slice(None)]
     for at, (face, variant) in enumerate(zip(faces, variants, strict=True)):
         # How much is drawn depends on sizes, never on pixels: an empty mask takes the draws of a pair.
-        stored = _parts(bank.face(face, variant)) if at in mine else [np.zeros((input_size, input_size), np.uint8)]
+        stored = [np.zeros((input_size, input_size), np.uint8)]
+        if at in mine:
+            stored = _parts(bank.face(face, variant))
+            stored[2:2] = [bank.pasted(face, variant)] if with_sources else []
         parts = [resize(part, input_size) for part in stored]
         changed = augment and settings.augment
         if settings.patch:
@@ -86,9 +93,10 @@ def training_batch(
         if at in mine:
             reals.append(pictures[0])
             fakes.append(pictures[1])
+            sources += pictures[2:]
             masks.append(mask.astype(np.float32) / 255)
     forged = np.array(masks)
-    return Batch(reals + fakes, boundary_of(forged), forged, len(mine) / len(faces))
+    return Batch(reals + fakes, boundary_of(forged), forged, len(mine) / len(faces), sources)
 
 
 def _parts(stored: np.ndarray) -> list[np.ndarray]:

@@ -52,7 +52,8 @@ def load_backbone(path: Path, device: str) -> tuple[torch.nn.Module, Architectur
 @dataclass(frozen=True)
 class Epoch:
     """What one epoch gave. Losses are mean binary cross-entropies (equation 2); ``train_loss`` includes the boundary
-    map's, weighted, and the validation's figures are of the averaged weights where ``train.average`` says so.
+    map's and guidance's, weighted, and the validation's figures are of the averaged weights where ``train.average``
+    says so. ``guidance``: :meth:`Guiding.means`.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Epoch:
     val_loss: float
     val_auc: float
     learning_rate: float
+    guidance: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

@@ -16,7 +16,6 @@ from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Architecture, Origin, package_file, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.images import resize
-from stages.lib.systems.extension import Outputs, plain
 from stages.lib.systems.registry import SYSTEMS
 
 
@@ -274,10 +273,15 @@ def classifier_of(model: torch.nn.Module) -> torch.nn.Module:
     return cast(torch.nn.Module, cast(Any, model).get_classifier())
 
 
-def forward(model: torch.nn.Module, images: torch.Tensor) -> Outputs:
-    """What the network says of prepared images (n, 3, s, s), with the system that extends it, if one does."""
-    found: Outputs = cast(Any, model).system(model, images) if hasattr(model, "system") else plain(model, images)
-    return found
+def forward(model: torch.nn.Module, images: torch.Tensor, with_features: bool = False) -> Outputs:
+    """What the network says of prepared images (n, 3, s, s), with the system that extends it, if one does.
+
+    ``with_features``: keep what a network without a system gives before pooling.
+    """
+    if hasattr(model, "system"):
+        found: Outputs = cast(Any, model).system(model, images)
+        return found
+    return plain(model, images, with_features)
 
 
 def boundary_cells(architecture: Architecture) -> int:

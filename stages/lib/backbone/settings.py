@@ -116,7 +116,11 @@ class TrainingSettings(Settings):
                 f"system is '{self.system}', but tune is 'none': nothing would train it; set tune to 'all'"
             )
         if SYSTEMS[self.system].boundary != (self.boundary > 0):
-            what, value = ("needs a boundary map", "above 0") if SYSTEMS[self.system].boundary else ("has none", "to 0")
+            what, value = (
+                ("needs a boundary map", "above 0")
+                if SYSTEMS[self.system].boundary
+                else ("has no boundary map", "to 0")
+            )
             raise ValueError(f"system is '{self.system}', which {what}; set boundary {value}")
         return self
 

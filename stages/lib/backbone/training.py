@@ -13,12 +13,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from stages.lib.backbone.batches import Batch, fresh_variants, shown_faces, training_batch
 from stages.lib.backbone.checkpoint import Checkpoint, Epoch, restored
 from stages.lib.backbone.distributed import ALONE, Processes
+from stages.lib.backbone.guided import guidance_pictures
 from stages.lib.backbone.network import classifier_of, forward, takes_one_size
 from stages.lib.backbone.sam import SharpnessAwareStep
 from stages.lib.backbone.settings import TrainingSettings
 from stages.lib.backbone.validation import NEAR_CHANCE, as_input, bank_logits, loss_and_auc
 from stages.lib.backbone.variants import NormalizedLinear
 from stages.lib.errors import InputError
+from stages.lib.guidance.guide import Guidance
+from stages.lib.guidance.guiding import Guiding
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import made_ahead, progress
 from stages.lib.systems.extension import Extension, Outputs, Shown, classification_loss
@@ -83,13 +86,13 @@ def _optimizer(parameters: list[torch.nn.Parameter], settings: TrainingSettings)
 class _Logits(torch.nn.Module):
     """What training takes the loss of, as one call of a module: what DDP needs to meet every gradient."""
 
-    def __init__(self, network: torch.nn.Module) -> None:
+    def __init__(self, network: torch.nn.Module, with_features: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self._with_features = network, with_features
 
     def forward(self, images: torch.Tensor) -> Outputs:
         """What the network says of prepared images."""
-        return forward(self.network, images)
+        return forward(self.network, images, self._with_features)
 
 
 ALIGNMENT, UNIFORMITY = 0.1, 0.5  # GenD's weights of its terms beside the cross-entropy
@@ -129,10 +132,16 @@ class Trainer:
         seed: int,
         device: str,
         processes: Processes = ALONE,
+        guidance: Guidance | None = None,
     ) -> None:
         """Raises :class:`InputError` for patches of a size that the network doesn't take, for more processes than a
-        batch has real faces, and for several with a loss that compares all faces of a batch.
+        batch has real faces, and for several with a loss that compares all faces of a batch, or with guidance.
         """
+        if guidance and processes.count > 1:
+            raise InputError(
+                f"guidance.weights is '{guidance.settings.weights}', and {processes.count} processes are to train, "
+                "but guidance is trained in one; unset DIFFFAKE_DEVICES"
+            )
         if settings.loss == "gend" and processes.count > 1:
             raise InputError(
                 f"train.loss is gend, which compares all faces of a batch, and {processes.count} processes are to "
@@ -168,20 +177,28 @@ class Trainer:
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimizer, lambda step: learning_rate_factor(step, n_steps)
         )
-        self._logits = processes.reducing(_Logits(model))
+        self._logits = processes.reducing(_Logits(model, guidance is not None))
+        self._guiding = Guiding(guidance, seed, self._device) if guidance else None
         self._step = SharpnessAwareStep(model, self._optimizer, settings.sam_rho)
         average = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self._averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True) if settings.average else None
 
-    def fit(self, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint | None = None) -> Epoch:
+    def fit(
+        self,
+        on_epoch: Callable[[Epoch], None],
+        checkpoint: Checkpoint | None = None,
+        on_trained: Callable[[torch.nn.Module], None] | None = None,
+    ) -> Epoch:
         """Train all epochs; the model ends with the weights of the epoch of the best validation AUC, which is returned.
 
         With a ``checkpoint``, a run resumes after the last whole epoch of an interrupted one and ends with the same
         weights; ``on_epoch`` is called for the earlier epochs as well. Of several processes only the first is given a
-        checkpoint, and the others resume with it. Raises :class:`InputError` where training diverges.
+        checkpoint, and the others resume with it. ``on_trained`` is called at the end with the network of the last
+        epoch, which guidance fits. Raises :class:`InputError` where training diverges.
         """
         parts = {"model": self.model, "optimizer": self._optimizer, "schedule": self._schedule}
         parts |= {"averaged": self._averaged} if self._averaged else {}
+        parts |= self._guiding.parts if self._guiding else {}
         selects = self._settings.system == "none" or SYSTEMS[self._settings.system].selects
         read = self._processes.from_first(checkpoint.read() if checkpoint else None)
         state = restored(read, parts, keeps_last=not selects)
@@ -191,10 +208,13 @@ class Trainer:
             rate = self._schedule.get_last_lr()[0]
             train_loss = self._train_epoch(number)
             val_loss, val_auc = self._validate(number)
-            state.add(Epoch(number, train_loss, val_loss, val_auc, float(rate)), self._validated)
+            guidance = self._guiding.means() if self._guiding else {}
+            state.add(Epoch(number, train_loss, val_loss, val_auc, float(rate), guidance), self._validated)
             on_epoch(state.epochs[-1])
             if checkpoint:
                 checkpoint.save(state, parts)
+        if on_trained:
+            on_trained(self._validated)
         self.model.load_state_dict(state.best_weights)
         if selects and state.best.val_auc < NEAR_CHANCE and self._processes.is_first:
             whose = "their pseudo-fakes" if self._settings.fakes == "pseudo" else "fakes"
@@ -215,17 +235,22 @@ class Trainer:
         _train_mode(self.model, self._settings.tune)
         variants = fresh_variants(len(self._train_bank), self._train_bank.variants, number, self._seed)
         shown = shown_faces(self._train_bank, self._settings.photo_share, rng)
-        losses = []
+        losses, guided = [], self._guiding is not None
 
         def make(faces: np.ndarray) -> Batch:
-            drawn, share = variants[faces], self._processes.share(len(faces))
-            return training_batch(self._train_bank, faces, drawn, self._settings, self._input_size, rng, share=share)
+            of = (self._train_bank, faces, variants[faces], self._settings, self._input_size, rng)
+            return training_batch(*of, share=self._processes.share(len(faces)), with_sources=guided)
+
+        if self._guiding:
+            self._guiding.start(number)
 
         batches: Iterable[Batch] = made_ahead(make, np.array_split(shown, self._n_batches))
         if self._processes.is_first:
             batches = progress(batches, f"epoch {number + 1}/{self._settings.epochs}", self._n_batches, "batch")
         for at, batch in enumerate(batches):
             losses.append(self._step(self._loss_of(batch, draws=_draws(self._seed, number, at))))
+            if self._guiding:
+                self._guiding.step()
             self._schedule.step()
             if self._averaged:
                 self._averaged.update_parameters(self.model)
@@ -235,8 +260,8 @@ class Trainer:
 
     def _loss_of(self, batch: Batch, draws: int = 0) -> Callable[[], torch.Tensor]:
         """The loss of a batch as a function of the model's present weights: that of ``train.system`` (without one
-        equation 2), GenD's terms if ``train.loss`` is that, and with ``train.boundary`` the mean cross-entropy of the
-        boundary map's cells, weighted.
+        equation 2), GenD's terms if ``train.loss`` is that, with ``train.boundary`` the mean cross-entropy of the
+        boundary map's cells, weighted, and guidance's.
 
         Of a share it is such that the mean over the processes is the loss of the whole batch, however it is split.
         ``draws``: seeds what a system draws.
@@ -248,14 +273,19 @@ class Trainer:
             shown = self._system.show(self.model, shown)
         share = batch.share * self._processes.count  # 1 where all have as many
         boundary = torch.from_numpy(batch.boundary).to(self._device)
+        guiding = self._guiding
+        pictures = guidance_pictures(batch, guiding.size, self._device) if guiding else []
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
                 found = self._logits(shown.images)
+                guided = guiding.loss(found.features, *pictures) if guiding else None
             of_class = self._system.loss(found, shown) if self._system else classification_loss(found, shown)
             if self._settings.loss == "gend":
                 alignment, uniformity = alignment_and_uniformity(found.embedding, label)
                 of_class = of_class + ALIGNMENT * alignment + UNIFORMITY * uniformity
+            if guided is not None:
+                of_class = of_class + guided
             if not weight:
                 return of_class * share
             assert found.boundary is not None  # build_backbone gave the network its head

@@ -64,6 +64,8 @@ def _schemes(names: str) -> tuple[str, ...]:
     return "~synthesis.schemes", f"+synthesis.schemes=[{names}]"
 
 
+GUIDANCE = "guidance"  # the table that Stable Diffusion's weights are needed for
+
 TABLES = {
     "fusion": Table(
         "Feature combinations (tables 2 and 4)",
@@ -106,6 +108,22 @@ TABLES = {
             Row("swap alone", _schemes("swap")),
             Row("the paper's four, self-blended", (*_schemes("global,eyes,mouth,jawline"), "synthesis.donors=0.0")),
             Row("global alone, self-blended (SBI)", (*_schemes("global"), "synthesis.donors=0.0")),
+        ),
+        {},
+    ),
+    GUIDANCE: Table(
+        "Training under guidance (the ablations of DiffusionFake)",
+        (
+            Row("without guidance", ("guidance.weights=none",)),
+            Row("with guidance, as set"),
+            Row("not pretrained", ("guidance.pretrained=false",)),
+            Row("without filter", ("guidance.filter=false",)),
+            Row("without weight", ("guidance.weight=false",)),
+            Row("without filter and weight", ("guidance.filter=false", "guidance.weight=false")),
+            # The similarities tell real from fake by themselves: their loss apart from the reconstructions'.
+            Row("similarities not learnt", ("guidance.lambda_weight=0.0",)),
+            *(Row(f"source by {one}", (f"guidance.lambda_source={one}",)) for one in (0.3, 0.5, 0.7, 1.0)),
+            *(Row(f"target by {one}", (f"guidance.lambda_target={one}",)) for one in (0.3, 0.5, 0.7, 1.0)),
         ),
         {},
     ),

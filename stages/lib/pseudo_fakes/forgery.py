@@ -19,7 +19,8 @@ class Forgery:
 
     ``real`` went through every transformation that touched the whole of ``fake``, so that only the forgery tells them
     apart. ``mask``: how much of each pixel is forged; its greatest value is about ``blend_ratio``. ``transformed``:
-    which of the two was transformed, "source" or "target".
+    which of the two was transformed, "source" or "target". ``source``: what was pasted, the whole of it, where it lies
+    on ``real``.
     """
 
     real: np.ndarray
@@ -27,3 +28,4 @@ class Forgery:
     mask: np.ndarray
     blend_ratio: float
     transformed: str
+    source: np.ndarray

@@ -164,7 +164,7 @@ def match_shading(source: np.ndarray, target: np.ndarray, deviation: float) -> n
 def paste(source: np.ndarray, face: np.ndarray, mask: np.ndarray, opacity: float = 1.0) -> Forgery:
     """The source pasted onto a real face under a mask."""
     mask = mask * np.float32(opacity)
-    return Forgery(face, blend(source, face, mask), mask, opacity, "source")
+    return Forgery(face, blend(source, face, mask), mask, opacity, "source", source)
 
 
 def swap(face: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator, donor: Donor | None) -> Forgery:

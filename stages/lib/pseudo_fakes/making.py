@@ -5,7 +5,8 @@ itself.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.lib.errors import InputError
-from stages.lib.files import atomic_path, bank_file, faces_file
+from stages.lib.files import atomic_path, bank_file, faces_file, sources_file
 from stages.lib.fingerprint import sha256
 from stages.lib.photos.faces import shard_file
 from stages.lib.pseudo_fakes.augmentation import draw_degradation
@@ -176,13 +177,18 @@ def _distances(poses: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ForgedRun:
-    """A run of faces forged alike: ``images``, uint8 (k, h, h, 7): the real face, the pseudo-fake, the mask."""
+    """A run of faces forged alike: ``images``, uint8 (k, h, h, 7): the real face, the pseudo-fake, the mask.
+
+    ``sources``: uint8 (k, h, h, 3), what was pasted (:class:`Forgery`), degraded and compressed as they are; None
+    where it isn't kept.
+    """
 
     images: np.ndarray
     scheme: str
     blend_ratio: float
     transformed: str
     rate_factor: int | None
+    sources: np.ndarray | None
 
 
 def forge_run(
@@ -192,12 +198,14 @@ def forge_run(
     rng: np.random.Generator,
     donors: Sequence[Donor | None],
     is_video: bool,
+    keep_sources: bool = False,
 ) -> ForgedRun:
     """Forge a run of faces, RGB uint8 (k, h, h, 3), alike: one scheme, mask, colour, strength and compression.
 
     Each frame's forgery draws the same; only the camera's noise is another in each, the same on a real face and its
     pseudo-fake. What is taken from ``rng`` depends on neither the faces nor their number. ``donors``: one for each
     face, or None throughout. ``is_video``: the run is compressed as the video it is; a photo as a still.
+    ``keep_sources`` changes no draw.
     """
     rng = np.random.default_rng(rng.integers(2**63))  # of its own, since there is as much noise as there are frames
     weights = np.array(list(settings.schemes.values()), float)
@@ -211,15 +219,16 @@ def forge_run(
         forge(face, points, np.random.default_rng(draws), donor)
         for face, points, donor in zip(faces, landmarks, donors, strict=True)
     ]
-    pairs = [[one.real, one.fake] for one in made]
+    alike = [[one.real, one.fake, *([one.source] if keep_sources else [])] for one in made]
     if settings.degrade:
-        pairs = [degradation.apply(pair, rng) for pair in pairs]
-    both = np.stack(pairs, axis=1)
+        alike = [degradation.apply(pictures, rng) for pictures in alike]
+    runs = np.stack(alike, axis=1)
     if factor is not None:
-        both = np.stack([through_x264(run, factor) if is_video else _as_still(run, factor, *still) for run in both])
+        runs = np.stack([through_x264(run, factor) if is_video else _as_still(run, factor, *still) for run in runs])
     masks = np.stack([np.round(255 * one.mask).astype(np.uint8) for one in made])
-    images = np.concatenate([both[0], both[1], masks[..., None]], axis=3)
-    return ForgedRun(images, scheme, made[0].blend_ratio, made[0].transformed, factor)
+    images = np.concatenate([runs[0], runs[1], masks[..., None]], axis=3)
+    sources = runs[2] if keep_sources else None
+    return ForgedRun(images, scheme, made[0].blend_ratio, made[0].transformed, factor, sources)
 
 
 def _as_still(photo: np.ndarray, factor: int, frames: int, motion: np.ndarray) -> np.ndarray:
@@ -236,18 +245,31 @@ def _as_still(photo: np.ndarray, factor: int, frames: int, motion: np.ndarray) -
     return through_x264(np.stack([*run, photo[0]]), factor)[-1:]
 
 
-def synthesize_bank(bank: Path, settings: SynthesisSettings, seed: int, source: Source) -> pa.Table:
+@contextmanager
+def _array_on_disk(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """An array of uint8 that is written as it is made: a part of a photo set is larger than memory should be."""
+    with atomic_path(path) as temporary:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        yield array
+        array.flush()
+
+
+def synthesize_bank(
+    bank: Path, settings: SynthesisSettings, seed: int, source: Source, keep_sources: bool = False
+) -> pa.Table:
     """Write the bank array of one source, uint8 (n, variants, size, size, 7): see :class:`ForgedRun`; its ``FAKES``
-    rows.
+    rows. With ``keep_sources`` also an array of what was pasted, uint8 (n, variants, size, size, 3).
     """
     rng = video_rng(seed, source.video_id, "synthesize")
     crops = np.load(source.faces, mmap_mode="r")
     donor_crops = [np.load(donor.faces, mmap_mode="r") for donor in source.donors]
-    shape = (len(crops), settings.variants, *crops.shape[1:3], CHANNELS)
+    shape = (len(crops), settings.variants, *crops.shape[1:3])
     rows = []
-    with atomic_path(bank_file(bank, source.video_id)) as temporary:
-        # Written as it is made: a part of a photo set is larger than memory should be.
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+    with ExitStack() as files:
+        array = files.enter_context(_array_on_disk(bank_file(bank, source.video_id), (*shape, CHANNELS)))
+        pasted = None
+        if keep_sources:  # has its name before the bank has: where the bank is, it is whole
+            pasted = files.enter_context(_array_on_disk(sources_file(bank, source.video_id), (*shape, 3)))
         for run in source.runs:
             for variant in range(settings.variants):
                 landmarks, person = source.landmarks[run], source.people[run[0]]
@@ -258,13 +280,14 @@ def synthesize_bank(bank: Path, settings: SynthesisSettings, seed: int, source: 
                     at, suited = chosen
                     donor, name = source.donors[at], source.donors[at].video_id
                     donors = [Donor(np.asarray(donor_crops[at][row]), donor.landmarks[row]) for row in suited]
-                made = forge_run(np.asarray(crops[run]), landmarks, settings, rng, donors, source.is_video)
+                faces = np.asarray(crops[run])
+                made = forge_run(faces, landmarks, settings, rng, donors, source.is_video, keep_sources)
                 array[run, variant] = made.images
+                if pasted is not None:
+                    pasted[run, variant] = made.sources
                 how = {"scheme": made.scheme, "blend_ratio": made.blend_ratio, "transformed": made.transformed}
                 how |= {"rate_factor": made.rate_factor, "variant": variant}
                 how |= {"donor": None if SCHEMES[made.scheme].own_face else name}
                 of = {"source": source.video_id, "split": source.split, "is_video": source.is_video}
                 rows += [of | how | {"face_row": int(row)} for row in run]
-        array.flush()
-        del array
     return pa.Table.from_pylist(rows, FAKES)

@@ -126,4 +126,5 @@ def blended(
     source = source_target_transform(source, rng) if transformed == "source" else source
     target = source_target_transform(face, rng) if transformed == "target" else face
     mask = mask * np.float32(ratio)
-    return Forgery(target, blend(jitter_affine(source, rng), target, mask), mask, ratio, transformed)
+    source = jitter_affine(source, rng)
+    return Forgery(target, blend(source, target, mask), mask, ratio, transformed, source)

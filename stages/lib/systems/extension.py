@@ -10,12 +10,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 @dataclass(frozen=True)
 class Outputs:
     """What the network says of n prepared images: ``embedding`` (n, d), ``logit`` (n,) (fake > 0), and, where it has a
-    boundary head, ``boundary``, the logits (n, cells, cells) of its map. ``extra``: what a system's loss needs besides.
+    boundary head, ``boundary``, the logits (n, cells, cells) of its map. ``features``: what the network gives before
+    pooling, where they are asked for. ``extra``: what a system's loss needs besides.
     """
 
     embedding: torch.Tensor
     logit: torch.Tensor
     boundary: torch.Tensor | None = None
+    features: torch.Tensor | None = None
     extra: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -52,7 +54,7 @@ def normalized(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     return images * network.get_buffer("input_scale") + network.get_buffer("input_shift")
 
 
-def plain(network: torch.nn.Module, images: torch.Tensor) -> Outputs:
+def plain(network: torch.nn.Module, images: torch.Tensor, with_features: bool = False) -> Outputs:
     """What a timm network says of images (n, 3, s, s) in [-1, 1]."""
     timm_network, boundary = cast(Any, network), None  # timm's networks have no common type
     images = normalized(network, images)
@@ -63,7 +65,8 @@ def plain(network: torch.nn.Module, images: torch.Tensor) -> Outputs:
     else:
         features = timm_network.forward_features(images)
     embedding: torch.Tensor = timm_network.forward_head(features, pre_logits=True)
-    return Outputs(embedding, timm_network.get_classifier()(embedding)[:, 0], boundary)
+    logit = timm_network.get_classifier()(embedding)[:, 0]
+    return Outputs(embedding, logit, boundary, features if with_features else None)
 
 
 def classification_loss(found: Outputs, batch: Shown) -> torch.Tensor:
