@@ -234,6 +234,14 @@ def test_similarities_are_of_the_fakes_latents_and_1_for_real_faces(weights, mon
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.parametrize(("term", "expected"), [("source", 1.0), ("target", 101.0)])
+def test_each_branchs_error_is_the_term_of_its_name(weights, monkeypatch, term, expected):
+    """Nothing found in the sources, whose error is the noise's variance; 10 found in the targets, 100 more."""
+    found = torch.cat([torch.zeros(2 * N, 4, 8, 8), torch.full((2 * N, 4, 8, 8), 10.0)])
+    monkeypatch.setattr(Guidance, "predict", lambda *arguments: found)
+    assert getattr(_loss(_guidance(weights)), term).item() == pytest.approx(expected, rel=0.1)
+
+
 # Which image each branch is asked for
 
 

@@ -102,7 +102,7 @@ def test_a_system_has_a_preset_that_names_it(tmp_path, system):
 def test_a_preset_changes_no_more_than_what_a_system_is(system):
     """Data, crops and splits are the user's, and the same for all."""
     preset = YAML(typ="safe").load(ROOT / f"presets/{system}.yaml")
-    assert set(preset) <= {"synthesis", "backbone", "train", "anomaly_model", "scoring"}
+    assert set(preset) <= {"synthesis", "backbone", "train", "guidance", "anomaly_model", "scoring"}
 
 
 def test_ours_is_told_by_the_default_detector():

@@ -16,6 +16,7 @@ from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Architecture, Origin, package_file, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.images import resize
+from stages.lib.systems.extension import Outputs, plain
 from stages.lib.systems.registry import SYSTEMS
 
 

@@ -115,12 +115,9 @@ class TrainingSettings(Settings):
             raise ValueError(
                 f"system is '{self.system}', but tune is 'none': nothing would train it; set tune to 'all'"
             )
-        if SYSTEMS[self.system].boundary != (self.boundary > 0):
-            what, value = (
-                ("needs a boundary map", "above 0")
-                if SYSTEMS[self.system].boundary
-                else ("has no boundary map", "to 0")
-            )
+        needs_map = SYSTEMS[self.system].boundary
+        if needs_map != (self.boundary > 0):
+            what, value = ("needs a boundary map", "above 0") if needs_map else ("has no boundary map", "to 0")
             raise ValueError(f"system is '{self.system}', which {what}; set boundary {value}")
         return self
 
