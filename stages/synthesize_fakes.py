@@ -41,7 +41,7 @@ def main() -> None:
         forged = [*reals, *training_photos(paths.photos)]
         forged = with_donors(forged) if settings.donors else forged
     if params.train.fakes != "pseudo":
-        genuine = genuine_fakes(index, paths.faces, reals)
+        genuine = genuine_fakes(index, paths.faces, reals, keep_sources)
         print(genuine_in_words(genuine, index), flush=True)
     sources = [*forged, *genuine]
     # Banks are made beside the ledger, where a killed run's stay: DVC empties the output before a run.

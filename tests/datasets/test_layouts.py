@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stages.lib.datasets.index import add_fingerprints, forget_absent_originals, index_dataset, index_summary
-from stages.lib.datasets.layouts.ffpp import target_and_source
 from stages.lib.datasets.layouts.forgerynet import index_forgerynet
 from stages.lib.datasets.layouts.registry import LAYOUTS
+from stages.lib.datasets.roles import target_and_source
 from stages.lib.errors import InputError
 from stages.lib.records import FAKE, REAL, SPLITS
 from tests.helpers import trees

@@ -1,14 +1,17 @@
 """A copy of the repository with tiny settings and a messy dataset, run by DVC, for the tests of the pipeline."""
 
 import csv
+import importlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from ruamel.yaml import YAML
 
 from tests.helpers.videos import face_frames, noise_frames, portrait, write_video
@@ -120,6 +123,36 @@ def run_pipeline(folder: Path, workers: int = 2) -> Path:
     run(folder, "git", "commit", "-qm", "start")
     run(folder, "dvc", "repro", workers=workers)
     return folder
+
+
+AFTER_FACES = (
+    *("synthesize_fakes", "train_backbone", "embed_faces", "fuse_pairs", "fit_anomaly_model", "score_videos"),
+    *("calibrate", "evaluate"),
+)
+
+
+def demo_without_videos(ran: Path, folder: Path) -> Path:
+    """A folder whose demo has been cropped as ``ran``'s, to go on from by :func:`run_stages`."""
+    shutil.copy2(ran / "params.yaml", folder)
+    for name in ("index", "frames", "faces"):
+        (folder / "data" / name).mkdir(parents=True)
+        for path in (ran / "data" / name).glob("demo*"):
+            (folder / "data" / name / path.name).symlink_to(path)
+    (folder / "data/photos").symlink_to(ran / "data/photos")
+    change_params(folder, lambda params: params["datasets"].pop("messy"))
+    return folder
+
+
+def run_stages(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """The graph's own commands after cropping, on the demo, in this process."""
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    patch.chdir(folder)
+    patch.setenv("DIFFFAKE_WORKERS", "1")
+    for name in AFTER_FACES:
+        command = stages[name].get("do", stages[name])["cmd"]
+        command = command.replace("${key}", "demo").replace("${train_dataset}", "demo")
+        patch.setattr(sys, "argv", shlex.split(command)[2:])
+        importlib.import_module(f"stages.{name}").main()
 
 
 def read_json(path: Path) -> dict:

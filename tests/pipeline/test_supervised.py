@@ -1,48 +1,29 @@
 """A network that is trained on the training dataset's own fakes, from the bank to the metrics."""
 
-import importlib
-import shlex
-import shutil
-import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from stages.lib.backbone.weights import read_architecture
 from stages.lib.calibration.bundle import CALIBRATION, read_calibration
 from stages.lib.schemas import FAKES, FAKES_TABLE, INDEX
 from stages.lib.tables import read_table, write_table
-from tests.helpers.pipeline import ROOT, change_params, read_json
+from tests.helpers.pipeline import change_params, demo_without_videos, read_json, run_stages
 
-AFTER_FACES = (
-    *("synthesize_fakes", "train_backbone", "embed_faces", "fuse_pairs", "fit_anomaly_model", "score_videos"),
-    *("calibrate", "evaluate"),
-)
 pytestmark = pytest.mark.filterwarnings("ignore:.*(the backbone hardly tells|vectors of .* numbers are few)")
 SAID = "trained on fakes: swap-1, swap-2"
 
 
-def _split_anew(index: Path) -> None:
+def _split_anew(videos: pd.DataFrame) -> pd.DataFrame:
     """Of the two test people of the demo the first's real is for training, with a fake by swap-1; a fake of the second
     by swap-2 is for validation.
     """
-    videos = read_table(index, INDEX).to_pandas()
     first, second = sorted(videos.loc[videos["split"] == "test", "identity"].unique())
     is_first = videos["identity"] == first
     videos.loc[is_first & videos["method"].isin(["", "swap-1"]), "split"] = "train"
     videos.loc[(videos["identity"] == second) & (videos["method"] == "swap-2"), "split"] = "val"
-    write_table(index, videos, INDEX)
-
-
-def _run_stages(patch: pytest.MonkeyPatch) -> None:
-    """The graph's own commands after cropping, in this process."""
-    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-    for name in AFTER_FACES:
-        command = stages[name].get("do", stages[name])["cmd"]
-        command = command.replace("${key}", "demo").replace("${train_dataset}", "demo")
-        patch.setattr(sys, "argv", shlex.split(command)[2:])
-        importlib.import_module(f"stages.{name}").main()
+    return videos
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +31,14 @@ def supervised(ran, made_once) -> Path:
     """A copy of the pipeline's run on the demo, with ``train.fakes: real``."""
 
     def make(empty: Path) -> Path:
-        folder = shutil.copytree(ran, empty / "copy", symlinks=True)
-        change_params(folder, lambda params: (params["datasets"].pop("messy"), params["train"].update(fakes="real")))
-        _split_anew(folder / "data/index/demo.parquet")
-        for table in folder.glob("data/*/messy.parquet"):
-            table.unlink()
+        folder = demo_without_videos(ran, empty)
+        change_params(folder, lambda params: params["train"].update(fakes="real"))
+        index = folder / "data/index/demo.parquet"
+        videos = read_table(index, INDEX)
+        index.unlink()  # a link
+        write_table(index, _split_anew(videos.to_pandas()), INDEX)
         with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            patch.setenv("DIFFFAKE_WORKERS", "1")
-            _run_stages(patch)
+            run_stages(folder, patch)
         return folder
 
     return made_once("supervised", make)

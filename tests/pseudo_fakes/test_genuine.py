@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from stages.lib.errors import InputError
-from stages.lib.files import faces_file, write_array
+from stages.lib.files import faces_file, sources_file, write_array
 from stages.lib.pseudo_fakes.genuine import (
     counterparts,
     forged_mask,
@@ -52,6 +52,26 @@ def _fakes(folder, rows=ROWS) -> dict:
 
 def _frames(numbers, times) -> pd.DataFrame:
     return pd.DataFrame({"frame_index": numbers, "time_s": times})
+
+
+def test_what_was_put_in_is_the_sources_face_of_the_same_frame_number(tmp_path):
+    counts = {"r/001.mp4": 3, "r/002.mp4": 3, "f/001_002.mp4": 4}
+    write_faces(tmp_path, counts)
+    for seed, (video_id, n) in enumerate(counts.items()):
+        write_array(faces_file(tmp_path, video_id), crops(n, seed))
+    rows = [("r/001.mp4", "real", split, "", "") for split in ("train",)] + [("r/002.mp4", "real", "val", "", "")]
+    rows += [("f/001_002.mp4", "fake", split, "X", "r/001.mp4") for split in ("train", "val")]
+    index = _index(rows)
+    fake = genuine_fakes(index, tmp_path, training_videos(index, tmp_path), keep_sources=True)[0]
+    genuine_bank(tmp_path / "bank", fake)
+    put_in = np.load(sources_file(tmp_path / "bank", "fakes/f/001_002.mp4"))
+    np.testing.assert_array_equal(put_in[:, 0], crops(3, 1)[[0, 1, 2, 2]])  # B's own, whose last frame is the nearest
+
+
+def test_a_fake_that_does_not_say_whose_face_it_shows_is_an_error_where_that_is_needed(folder):
+    index = _index()
+    with pytest.raises(InputError, match="guidance needs the faces that were put into each fake, but for a_x.mp4"):
+        genuine_fakes(index, folder, training_videos(index, folder), keep_sources=True)
 
 
 # Whose faces

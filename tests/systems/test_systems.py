@@ -1,8 +1,6 @@
 """Every system by its preset, on tiny data, from ``synthesize_fakes`` to ``evaluate``, in this process."""
 
-import importlib
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from stages.lib.schemas import SCORES
 from stages.lib.systems.registry import EXTENDED, SYSTEMS
 from stages.lib.tables import read_table
 from stages.params import apply_presets, load_params
-from tests.helpers.pipeline import change_params, read_json
+from tests.helpers.pipeline import change_params, demo_without_videos, read_json, run_stages
 
 ROOT = Path(__file__).parents[2]
 DATASET = "demo"
@@ -23,17 +21,9 @@ DATASET = "demo"
 
 def _small(params) -> None:
     """What a system is, on the tiny network of the tests."""
-    params["datasets"] = {DATASET: params["datasets"][DATASET]}
     params["backbone"].update(name="test_resnet", weights="none", input_size=64)
     params["train"].update(epochs=1, batch_size=8, average=0.0)
     params["anomaly_model"].update(pca=0)
-
-
-def _stage(monkeypatch, name: str, **paths: object) -> None:
-    """Run a stage in this process."""
-    parts = [part for key, path in paths.items() for part in (f"--{key.replace('_', '-')}", str(path))]
-    monkeypatch.setattr(sys, "argv", [name, *parts])
-    importlib.import_module(f"stages.{name}").main()
 
 
 @pytest.fixture
@@ -41,35 +31,11 @@ def evaluated(ran, tmp_path, monkeypatch):
     """A function that runs a system's preset on the pipeline's faces, and gives the folder with all that came of it."""
 
     def run(system: str) -> Path:
-        shutil.copy2(ran / "params.yaml", tmp_path / "params.yaml")
-        apply_presets([ROOT / f"presets/{system}.yaml"], tmp_path / "params.yaml")
-        change_params(tmp_path, _small)
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("DIFFFAKE_WORKERS", "1")
-        data, here, file = ran / "data", Path("data"), f"{DATASET}.parquet"
-        index, faces = data / "index" / file, data / "faces" / DATASET
-        backbone, model, calibration = (Path("models") / f for f in ("b.safetensors", "m.skops", "calibration.json"))
-        fakes, embeddings, pairs = here / "fakes", here / "embeddings" / file, here / "pairs" / file
-        scores = {"pair_scores": here / "pair_scores", "frame_scores": here / "frame_scores"}
-        for folder in (here / "ledgers", backbone.parent, Path("metrics")):
-            folder.mkdir(parents=True)
-        made = {"ledger": "data/ledgers/s.sqlite", "out": fakes, "sheet": "f.png", "coverage": "c.json"}
-        _stage(monkeypatch, "synthesize_fakes", index=index, faces=faces, photos=data / "photos", **made)
-        _stage(monkeypatch, "train_backbone", fakes=fakes, out=backbone, metrics="metrics/train", checkpoint="c.pt")
-        embed = {"backbone": backbone, "ledger": "data/ledgers/e.sqlite", "out": embeddings}
-        _stage(monkeypatch, "embed_faces", dataset=DATASET, index=index, faces=faces, **embed)
-        _stage(monkeypatch, "fuse_pairs", embeddings=embeddings, out=pairs)
-        _stage(monkeypatch, "fit_anomaly_model", pairs=pairs, embeddings=embeddings, out=model)
-        inputs = {"index": index, "frames": data / "frames" / DATASET, "faces": faces, "embeddings": embeddings}
-        outs = {"out": here / "scores" / file} | {name: folder / file for name, folder in scores.items()}
-        _stage(monkeypatch, "score_videos", dataset=DATASET, **inputs, pairs=pairs, model=model, **outs)
-        shutil.copy2(backbone, "models/backbone.safetensors")
-        shutil.copy2(model, "models/anomaly_model.skops")
-        scored = {"scores": outs["out"], "pair_scores": outs["pair_scores"], "faces": faces}
-        _stage(monkeypatch, "calibrate", **scored, models="models")
-        where = {"scores": here / "scores", **scores, "model": model, "calibration": calibration}
-        _stage(monkeypatch, "evaluate", **where, metrics="metrics")
-        return tmp_path
+        folder = demo_without_videos(ran, tmp_path)
+        apply_presets([ROOT / f"presets/{system}.yaml"], folder / "params.yaml")
+        change_params(folder, _small)
+        run_stages(folder, monkeypatch)
+        return folder
 
     return run
 

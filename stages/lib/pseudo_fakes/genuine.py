@@ -16,8 +16,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.lib.datasets.roles import target_and_source
 from stages.lib.errors import InputError
-from stages.lib.files import bank_file, faces_file, write_array
+from stages.lib.files import bank_file, faces_file, sources_file, write_array
 from stages.lib.fingerprint import sha256
 from stages.lib.pseudo_fakes.bank import GENUINE
 from stages.lib.pseudo_fakes.making import Source
@@ -35,7 +36,8 @@ class GenuineFake(Video):
 
     ``faces``, ``reals``: the files of the fake's crops and of the real video's; by row of the former, ``real_rows``:
     int64 (n,), rows of the latter, and ``same_frame``: bool (n,), whether that is the very frame that was forged.
-    ``of_original``: whether the real video is the one that the fake was made from.
+    ``of_original``: whether the real video is the one that the fake was made from. ``source``, ``source_rows``: the
+    file and rows of the faces that were put in, where they are kept.
     """
 
     split: str
@@ -45,15 +47,20 @@ class GenuineFake(Video):
     real_rows: np.ndarray
     same_frame: np.ndarray
     of_original: bool
+    source: Path | None = None
+    source_rows: np.ndarray | None = None
 
 
-def genuine_fakes(index: pd.DataFrame, faces: Path, reals: Sequence[Source]) -> list[GenuineFake]:
+def genuine_fakes(
+    index: pd.DataFrame, faces: Path, reals: Sequence[Source], keep_sources: bool = False
+) -> list[GenuineFake]:
     """The fakes of train and val that have faces, each with the faces of its original, or of another real video.
 
     The real video is the original where that is one of ``reals`` and of the same split; else one of the split, the
     lowest by a hash beside the fake's name, so that an added one takes few others' places, and its faces are taken in
     order. ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of
-    faces; ``reals``: of :func:`.making.training_videos`. Raises :class:`InputError` where a split has no such fake.
+    faces; ``reals``: of :func:`.making.training_videos`; ``keep_sources``: find the faces that were put in as well.
+    Raises :class:`InputError` where a split has no such fake, and where it isn't known whose face one shows.
     """
     table = read_table(faces / FACES_TABLE, FACES, ["video_id", "face_row", "frame_index", "time_s"])
     table = table.filter(pc.is_valid(table["face_row"])).to_pandas().sort_values("face_row")
@@ -75,8 +82,19 @@ def genuine_fakes(index: pd.DataFrame, faces: Path, reals: Sequence[Source]) -> 
         file = faces_file(faces, video_id)
         digest = hashlib.blake2b(f"{sha256(file)}\0{real.made_from}\0{split}\0{method}".encode(), digest_size=16)
         digest.update(rows.tobytes() + same.tobytes())
-        name = f"{GENUINE}{video_id}"
-        fakes.append(GenuineFake(name, digest.hexdigest(), split, method, file, real.faces, rows, same, of_original))
+        source, source_rows = None, None
+        if keep_sources:
+            _, shown = target_and_source({"video_id": video_id, "original": original})
+            if shown not in found:
+                raise InputError(
+                    f"guidance needs the faces that were put into each fake, but for {video_id} of the training "
+                    "dataset they aren't known, or none was found (only names as FaceForensics++'s tell); set "
+                    "`train.fakes: pseudo`, or `guidance.weights: none`"
+                )
+            source, (source_rows, _) = faces_file(faces, shown), counterparts(own, found[shown])
+            digest.update(sha256(source).encode() + source_rows.tobytes())
+        of = (split, method, file, real.faces, rows, same, of_original, source, source_rows)
+        fakes.append(GenuineFake(f"{GENUINE}{video_id}", digest.hexdigest(), *of))
     for split in ("train", "val"):
         if not any(fake.split == split for fake in fakes):
             raise InputError(
@@ -135,9 +153,12 @@ def forged_mask(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
 
 def genuine_bank(bank: Path, fake: GenuineFake) -> pa.Table:
     """Write the bank array of one genuine fake, uint8 (n, 1, h, h, 7): see :func:`genuine_images`; its ``FAKES``
-    rows.
+    rows. Where they are kept, also the faces that were put in, uint8 (n, 1, h, h, 3): of the source's own video, as
+    DiffusionFake has them, and not where they lie on the fake.
     """
     images = genuine_images(fake)
+    if fake.source is not None:  # has its name before the bank has: where the bank is, it is whole
+        write_array(sources_file(bank, fake.video_id), np.load(fake.source, mmap_mode="r")[fake.source_rows][:, None])
     write_array(bank_file(bank, fake.video_id), images[:, None])
     how = {"scheme": fake.method, "donor": None, "blend_ratio": 1.0, "transformed": "", "rate_factor": None}
     of = {"source": fake.video_id, "is_video": True, "split": fake.split, "variant": 0} | how

@@ -36,7 +36,7 @@ def face_mask(landmarks: np.ndarray, kind: str, side: int) -> np.ndarray:
         first, second = (hull_mask(landmarks[list(points)], side) for points in _FEATURES)
         both: np.ndarray = np.maximum(first, second)
         return both
-    points = {"face": landmarks, "forehead": outline(landmarks, 0.4), "lower": landmarks[[*range(17), 30, 33]]}
+    points = {"face": landmarks, "forehead": outline(landmarks, 0.4), "lower": landmarks[[*range(3, 14), 30, 33]]}
     return hull_mask(points[kind], side)
 
 

@@ -9,10 +9,8 @@ stands for the two originals and for the fakes a_b and b_a of every method. Face
 fifth folder of methods.
 """
 
-import re
 import warnings
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from stages.lib.datasets.layouts.tree import need, read_json, refuse_strays, video_row, videos_in
 from stages.lib.errors import InputError
@@ -61,19 +59,6 @@ def index_faceshifter(root: Path, quality: str | None) -> list[dict[str, str]]:
     """Index rows of FaceForensics++'s originals and of FaceShifter's fakes, as :func:`index_ffpp`."""
     need(root, "manipulated_sequences/FaceShifter")
     return index_ffpp(root, quality, ("FaceShifter",))
-
-
-def target_and_source(row: Mapping[str, str]) -> tuple[str, str]:
-    """(video_id of the target, video_id of the source) of a fake that is named as FaceForensics++'s are: the video that
-    was forged, and the one whose face or expression was put in, frame by frame of the same number.
-
-    Both are empty of any other row, and of one whose ``original`` isn't known. ``row``: of the index.
-    """
-    name, original = PurePosixPath(row["video_id"]), PurePosixPath(row["original"])
-    match = re.fullmatch(r"(\d{3})_(\d{3})", name.stem)
-    if match is None or match[1] != original.stem:
-        return "", ""
-    return str(original), str(original.with_stem(match[2]))
 
 
 def identity(person: str) -> str:
