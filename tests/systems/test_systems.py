@@ -21,7 +21,8 @@ DATASET = "demo"
 
 def _small(params) -> None:
     """What a system is, on the tiny network of the tests."""
-    params["backbone"].update(name="test_resnet", weights="none", input_size=64)
+    name = params["backbone"]["name"]
+    params["backbone"].update(name=name if name == "meso4" else "test_resnet", weights="none", input_size=64)
     params["train"].update(epochs=1, batch_size=8, average=0.0)
     params["anomaly_model"].update(pca=0)
 
@@ -49,6 +50,12 @@ def test_a_system_goes_from_pseudo_fakes_to_its_own_auc(evaluated, system):
     assert 0 <= found <= 1 and np.isfinite(scores.dropna()).all() and scores.nunique() > 1
     assert architecture.system == system == load_params(folder / "params.yaml").train.system
     assert type(network.system) is EXTENDED[system].extension()
+
+
+def test_mesonet_goes_from_pseudo_fakes_to_its_auc(evaluated):
+    folder = evaluated("mesonet")
+    assert load_backbone(folder / "models/backbone.safetensors", "cpu")[1].name == "meso4"
+    assert 0 <= read_json(folder / "metrics/baselines.json")["classifier"][DATASET]["all"] <= 1
 
 
 def test_self_blended_images_are_made_by_their_own_scheme_alone(evaluated):
