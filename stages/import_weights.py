@@ -18,6 +18,7 @@ from stages.lib.fingerprint import sha256
 
 IMPORTED = Path("inputs/imported")
 _LARGEST_CROP = 384  # px, of faces.size
+_FEW = 64  # numbers of an embedding
 
 
 def settings_for(path: Path, published: Published) -> dict[str, str]:
@@ -33,6 +34,8 @@ def settings_for(path: Path, published: Published) -> dict[str, str]:
         "train.boundary": "0.0",
         "faces.size": str(crop),
         "scoring.evidence": "[pairs,classifier,drift]" if published.classifies else "[pairs,drift]",
+        # Principal components of as many numbers as MesoNet gives can't be what they are of hundreds.
+        **({"anomaly_model.pca": "0"} if architecture.embedding_dim < _FEW else {}),
     }
 
 
