@@ -117,3 +117,10 @@ def test_the_largest_crops_are_asked_for_where_the_input_is_larger():
     settings = import_weights.settings_for(Path("inputs/imported/x.safetensors"), published)
     assert settings["faces.size"] == "384"
     assert settings["scoring.evidence"] == "[pairs,drift]"
+
+
+@pytest.mark.parametrize(("dimension", "pca"), [(16, "0"), (1280, None)])
+def test_a_small_network_is_asked_for_no_components(dimension, pca):
+    published = import_weights.Published(None, import_weights.Architecture("x", 448, dimension), False)
+    settings = import_weights.settings_for(Path("inputs/imported/x.safetensors"), published)
+    assert settings.get("anomaly_model.pca") == pca
