@@ -42,6 +42,7 @@ from stages.params import Params, load_params
 
 METRICS, DATA, MODELS, PRESETS = Path("metrics"), Path("data"), Path("models"), Path("presets")
 SYSTEMS_TABLE = "systems"  # a table by itself
+GUIDED = "diffusionfake"  # the system that is trained under guidance
 Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
 
 
@@ -174,6 +175,11 @@ def _overrides_of_preset(preset: Path, given: Sequence[str]) -> Overrides:
     return (*overrides, *given)
 
 
+def _without_guidance(given: Sequence[str]) -> list[str]:
+    """What is given, for a system that isn't trained under guidance."""
+    return [*(override for override in given if not override.startswith("guidance.")), "guidance.weights=none"]
+
+
 def _scores(system: str, datasets: Iterable[str]) -> dict[str, pd.DataFrame]:
     """{dataset: the test videos of the experiment that was just run, with the system's own score}."""
     found, column = {}, own_detector(system).score
@@ -184,16 +190,25 @@ def _scores(system: str, datasets: Iterable[str]) -> dict[str, pd.DataFrame]:
 
 
 def _systems(arguments: argparse.Namespace, params: Params) -> None:
-    """Run every system's preset; write metrics/systems.json, .md and .png."""
+    """Run every system's preset; write metrics/systems.json, .md and .png.
+
+    What is given counts for all, but guidance's for DiffusionFake alone, and another network for none that is its
+    network.
+    """
     if arguments.only != [SYSTEMS_TABLE] or arguments.folds > 1:
         raise InputError(
             "`systems` is a table of its own, on the test split; give --only systems alone, without --folds"
         )
     given, scores, seen, failed = arguments.set_param, {}, {}, {}
+    named = any(override.startswith("backbone.name=") for override in given)
     with _left_as_it_was():
         for system in (OURS, *arguments.systems):
+            if named and system != OURS and SYSTEMS[system].own_network:
+                failed[system] = "its network is what it is, and -S backbone.name gives another"
+                continue
+            for_all = _without_guidance(given) if system != GUIDED else given
             preset = PRESETS / f"{system}.yaml"
-            experiment = _experiment(tuple(given) if system == OURS else _overrides_of_preset(preset, given))
+            experiment = _experiment(tuple(for_all) if system == OURS else _overrides_of_preset(preset, for_all))
             if experiment is None:
                 failed[system] = "its experiment failed; what it printed says why"
             else:
@@ -279,6 +294,8 @@ def main() -> None:
     if arguments.only and SYSTEMS_TABLE in arguments.only:
         _systems(arguments, params)
         return
+    if arguments.systems != list(SYSTEMS):
+        raise InputError("--systems says which systems `--only systems` runs; give both, or neither")
     names = wanted_tables(arguments.only, params, arguments.set_param)
     folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in names]
     planned = {

@@ -286,5 +286,5 @@ def test_the_model_is_told_with_the_fakes_that_it_was_trained_on(update):
 
 def test_the_limits_of_a_model_that_saw_forgeries_do_not_say_that_it_saw_none():
     said = " ".join(limits(SUPERVISED))
-    assert f"against genuine fakes ({SAID}): of fakes that were made otherwise it may find fewer." in said
+    assert f"its network has seen genuine fakes ({SAID}): of fakes that were made otherwise it may find fewer." in said
     assert "never on a forgery" not in said and "never on a forgery" in " ".join(limits(CALIBRATION))

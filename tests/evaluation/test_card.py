@@ -21,8 +21,8 @@ def _facts(calibration) -> str:
         ((), "3 real videos of 2 people, and pseudo-fakes; no forgery", "pseudo-fakes of them chose the epoch"),
         (
             ("X", "Y"),
-            "3 real videos of 2 people, and genuine fakes (trained on fakes: X, Y)",
-            "fakes of the same split chose the epoch",
+            "3 real videos of 2 people, and fakes, genuine ones among them (trained on fakes: X, Y)",
+            "fakes chose the epoch",
         ),
     ],
 )

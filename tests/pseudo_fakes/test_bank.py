@@ -56,7 +56,7 @@ def test_more_sources_than_a_process_may_have_files_can_be_read(tmp_path):
 
 def test_an_empty_split_is_a_clear_error(tmp_path):
     bank_of_nothing = pa.Table.from_pylist([], schema=FAKES)
-    with pytest.raises(InputError, match="no val face in .*no usable real video with split=val"):
+    with pytest.raises(InputError, match="no val face in .*no usable video with split=val"):
         FakeBank(tmp_path, bank_of_nothing, "val")
 
 

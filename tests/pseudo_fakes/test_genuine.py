@@ -54,23 +54,58 @@ def _frames(numbers, times) -> pd.DataFrame:
     return pd.DataFrame({"frame_index": numbers, "time_s": times})
 
 
-def test_what_was_put_in_is_the_sources_face_of_the_same_frame_number(tmp_path):
-    counts = {"r/001.mp4": 3, "r/002.mp4": 3, "f/001_002.mp4": 4}
-    write_faces(tmp_path, counts)
+PAIRS = [("001", "002", 4), ("003", "004", 1), ("005", "006", 1)]  # who is forged, who is shown, faces of the fake
+
+
+def _pair(folder, *splits) -> pd.DataFrame:
+    """The index of a fake that shows 002 in the video of 001, and whose splits these are (001, 002, the fake), beside
+    a whole pair of train and one of val.
+    """
+    rows, counts = [], {}
+    for (target, source, n), own in zip(PAIRS, (splits, ["train"] * 3, ["val"] * 3), strict=True):
+        original, fake = f"r/{target}.mp4", f"f/{target}_{source}.mp4"
+        rows += [(original, "real", own[0], "", ""), (f"r/{source}.mp4", "real", own[1], "", "")]
+        rows += [(fake, "fake", own[2], "X", original)]
+        counts |= {original: 3, f"r/{source}.mp4": 3, fake: n}
+    write_faces(folder, counts)
     for seed, (video_id, n) in enumerate(counts.items()):
-        write_array(faces_file(tmp_path, video_id), crops(n, seed))
-    rows = [("r/001.mp4", "real", split, "", "") for split in ("train",)] + [("r/002.mp4", "real", "val", "", "")]
-    rows += [("f/001_002.mp4", "fake", split, "X", "r/001.mp4") for split in ("train", "val")]
-    index = _index(rows)
+        write_array(faces_file(folder, video_id), crops(n, seed))
+    return _index(rows)
+
+
+def test_what_was_put_in_is_the_sources_face_of_the_same_frame_number(tmp_path):
+    index = _pair(tmp_path, "train", "train", "train")
     fake = genuine_fakes(index, tmp_path, training_videos(index, tmp_path), keep_sources=True)[0]
     genuine_bank(tmp_path / "bank", fake)
     put_in = np.load(sources_file(tmp_path / "bank", "fakes/f/001_002.mp4"))
     np.testing.assert_array_equal(put_in[:, 0], crops(3, 1)[[0, 1, 2, 2]])  # B's own, whose last frame is the nearest
 
 
+@pytest.mark.parametrize(
+    ("splits", "used"),
+    [
+        (("train", "train", "train"), True),
+        (("train", "test", "train"), False),  # it shows a test person
+        (("train", "val", "train"), False),
+        (("test", "train", "train"), True),  # told from another real video
+    ],
+)
+def test_a_fake_that_shows_somebody_of_another_split_is_left_out(tmp_path, splits, used):
+    index = _pair(tmp_path, *splits)
+    found = genuine_fakes(index, tmp_path, training_videos(index, tmp_path))
+    assert ("fakes/f/001_002.mp4" in {fake.video_id for fake in found}) == used
+
+
+def test_under_guidance_a_fake_without_its_original_is_left_out(tmp_path):
+    index = _pair(tmp_path, "test", "train", "train")
+    found = genuine_fakes(index, tmp_path, training_videos(index, tmp_path), keep_sources=True)
+    assert {fake.video_id for fake in found} == {"fakes/f/003_004.mp4", "fakes/f/005_006.mp4"}
+    assert all(fake.of_original for fake in found)
+
+
 def test_a_fake_that_does_not_say_whose_face_it_shows_is_an_error_where_that_is_needed(folder):
     index = _index()
-    with pytest.raises(InputError, match="guidance needs the faces that were put into each fake, but for a_x.mp4"):
+    with pytest.raises(InputError, match="needs the faces that were put into each fake, but the name of a_x.mp4 of"):
         genuine_fakes(index, folder, training_videos(index, folder), keep_sources=True)
 
 
@@ -129,17 +164,17 @@ def test_a_split_without_fakes_is_an_error_that_says_what_to_do(folder):
         _fakes(folder, [row for row in ROWS if row[0] != "c_x.mp4"])
     assert str(error.value) == (
         "train.fakes asks for genuine fakes, but the training dataset has none to use with split=val (1 listed, none "
-        "with a face); set `fakes: [train, val, test]` of the dataset under `datasets` in params.yaml, add some to its "
-        "manifest, or set `train.fakes: pseudo`"
+        "with a face, or all of another split's people); set `fakes: [train, val, test]` of the dataset under "
+        "`datasets` in params.yaml, add some to its manifest, or set `train.fakes: pseudo`"
     )
 
 
 def test_what_is_not_used_and_what_stands_beside_what_is_counted(folder):
     assert genuine_in_words(list(_fakes(folder).values()), _index()).splitlines() == [
-        "genuine fakes of train: 2 of 2 have faces; of these 8 faces 4 are told from the same frame of the original, 2 "
-        "from the nearest one, 2 from another real video",
-        "genuine fakes of val: 1 of 2 have faces; of these 2 faces 0 are told from the same frame of the original, 0 "
-        "from the nearest one, 2 from another real video",
+        "genuine fakes of train: 2 of 2 are used (others have no face, or show somebody of another split); of these 8 "
+        "faces 4 are told from the same frame of the original, 2 from the nearest one, 2 from another real video",
+        "genuine fakes of val: 1 of 2 are used (others have no face, or show somebody of another split); of these 2 "
+        "faces 0 are told from the same frame of the original, 0 from the nearest one, 2 from another real video",
     ]
 
 

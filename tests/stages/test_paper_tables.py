@@ -70,12 +70,12 @@ def test_a_presets_overrides_change_what_the_preset_does(tmp_path, system):
 
 
 def test_what_is_given_counts_whatever_a_preset_says(tmp_path):
-    given = ("train.tune=head", "synthesis.donors=0.5", "seed=3")
+    given = ("train.epochs=9", "synthesis.donors=0.5", "seed=3")
     path = Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml"))
     apply_overrides(path, _overrides_of_preset(ROOT / "presets/face_xray.yaml", given))
     params = load_params(path)
-    assert (params.train.tune, params.synthesis.donors, params.seed, params.train.system) == (
-        "head",
+    assert (params.train.epochs, params.synthesis.donors, params.seed, params.train.system) == (
+        9,
         0.5,
         3,
         "face_xray",
@@ -117,7 +117,29 @@ def test_the_table_of_systems_says_what_did_not_run_and_how_it_was_made(table):
 
 
 def test_every_system_is_run_with_what_is_given(table):
-    assert [overrides[-1] for overrides in table[1]] == ["seed=1"] * 3
+    assert [overrides[-2:] for overrides in table[1]] == [("seed=1", "guidance.weights=none")] * 3
+
+
+def test_guidance_is_given_to_diffusionfake_alone():
+    given = ["guidance.weights=sd", "guidance.size=64", "seed=1"]
+    assert paper_tables._without_guidance(given) == ["seed=1", "guidance.weights=none"]
+
+
+def test_systems_without_their_table_are_an_error(table, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["t", "--only", "fusion", "--systems", "pcl"])
+    with pytest.raises(InputError, match="--systems says which systems `--only systems` runs; give both, or neither"):
+        paper_tables.main()
+
+
+def test_a_system_that_is_its_network_is_not_run_with_another(table, monkeypatch):
+    command = ["t", "--only", "systems", "--systems", "mesonet", "pcl", "-S", "backbone.name=resnet18"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(InputError, match=r"1 of 3 systems failed \(mesonet\)"):
+        paper_tables.main()
+    assert (
+        "| mesonet | its network is what it is, and -S backbone.name gives another |"
+        in (table[0] / "metrics/systems.md").read_text()
+    )
 
 
 def test_params_are_as_they_were_after_the_table(table):

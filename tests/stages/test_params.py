@@ -90,7 +90,8 @@ def test_shipped_params_are_valid_and_immutable():
         ),
         (
             lambda p: p["train"].update(system="rfm", boundary=0.0),
-            "train: system is 'rfm', which is shown whole crops and has its own loss; set patch to 0",
+            "train: system is 'rfm', which is shown whole crops, has its own loss and is trained as a whole; set "
+            "patch to 0",
         ),
         (
             lambda p: p["train"].update(system="face_xray", patch=0, boundary=0.0),
@@ -102,7 +103,8 @@ def test_shipped_params_are_valid_and_immutable():
         ),
         (
             lambda p: p["train"].update(system="rfm", patch=0, boundary=0.0, tune="none"),
-            "train: system is 'rfm', but tune is 'none': nothing would train it; set tune to 'all'",
+            "train: system is 'rfm', which is shown whole crops, has its own loss and is trained as a whole; set tune "
+            "to all",
         ),
         (
             lambda p: p["guidance"].update(size=224),

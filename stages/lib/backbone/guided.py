@@ -8,7 +8,7 @@ import torch
 from stages.lib.backbone.batches import Batch, training_batch
 from stages.lib.backbone.network import forward, prepare
 from stages.lib.backbone.settings import TrainingSettings
-from stages.lib.backbone.validation import as_input
+from stages.lib.backbone.validation import as_input, spread_fakes
 from stages.lib.guidance.guide import Guidance
 from stages.lib.guidance.modules import Alignment
 from stages.lib.guidance.pictures import plot_reconstructions, plot_weights
@@ -40,8 +40,7 @@ def show_guidance(
     device = next(model.parameters()).device
     model.eval()
     guidance.eval()
-    pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
-    pairs = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), SHOWN)).astype(int)]
+    pairs = spread_fakes(bank, SHOWN)
     rng, weights = np.random.default_rng([seed, 5]), []
     for at in range(0, len(pairs), settings.batch_size):
         faces, variants = pairs[at : at + settings.batch_size].T

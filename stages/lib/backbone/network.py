@@ -16,7 +16,7 @@ from stages.lib.backbone.variants import NORMALIZED_HEAD, VARIANTS
 from stages.lib.backbone.weights import HALF, PACKAGES, Architecture, Origin, package_file, read_architecture
 from stages.lib.errors import InputError
 from stages.lib.images import resize
-from stages.lib.systems.extension import Outputs, plain
+from stages.lib.systems.extension import Outputs, plain, stage_at
 from stages.lib.systems.registry import SYSTEMS
 
 
@@ -87,14 +87,13 @@ def add_boundary_head(model: torch.nn.Module, name: str) -> None:
 
     Raises :class:`InputError` for a network that has no features at stride 16, or doesn't give them.
     """
-    stages = getattr(model, "feature_info", None) or []
-    fitting = [at for at, stage in enumerate(stages) if stage.get("reduction") == BOUNDARY_STRIDE]
-    if not fitting or not hasattr(model, "forward_intermediates"):
+    found = stage_at(model, BOUNDARY_STRIDE)
+    if found is None:
         raise InputError(
             f"train.boundary is above 0, but {name} has no features at stride {BOUNDARY_STRIDE}; set it to 0, or "
             "backbone.name to an EfficientNet, a ResNet or a ViT with patches of 16"
         )
-    model.boundary_head = BoundaryHead(fitting[-1], stages[fitting[-1]]["num_chs"])
+    model.boundary_head = BoundaryHead(*found)
 
 
 def add_system(model: torch.nn.Module, system: str, size: int) -> int:
@@ -226,7 +225,12 @@ def _read_file(
 
 
 def _require_fit(path: Path, ours: Architecture, settings: BackboneSettings, unchanged: bool) -> None:
-    """Raises :class:`InputError` where the settings aren't those of a file of this project."""
+    """Raises :class:`InputError` where the settings aren't those of a file of this project, or it is of a system."""
+    if ours.system:
+        raise InputError(
+            f"backbone.weights names {path}, which is of the system '{ours.system}': only a plain network can be gone "
+            "on from; set backbone.weights to another file, 'none', 'hub' or a package"
+        )
     known = timm.get_pretrained_cfg(ours.name)
     wanted: dict[str, str | int] = {"name": ours.name}
     if unchanged or (known is not None and known.fixed_input_size):

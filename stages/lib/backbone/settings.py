@@ -33,8 +33,8 @@ def _even(value: int) -> int:
 class TrainingSettings(Settings):
     fakes: Literal["pseudo", "real", "both"] = Field(
         description="what is told from real faces: `pseudo`-fakes, as the method has it, the training dataset's own "
-        "genuine fakes of `train` and `val` (`real`), or `both`. Whatever is then made of the model says by which "
-        "methods they were"
+        "genuine fakes of `train` and `val` (`real`), or `both`. Metrics, tables, model files and verdicts then "
+        "say by which methods they were"
     )
     epochs: Count = Field(description="how often the faces of the videos are shown, and photos in proportion")
     batch_size: Annotated[int, Field(ge=2), AfterValidator(_even)] = Field(
@@ -104,16 +104,13 @@ class TrainingSettings(Settings):
     def _system_is_trained_as_it_can_be(self) -> "TrainingSettings":
         if self.system == "none":
             return self
-        needs = {"patch": 0, "loss": "cross_entropy"}
+        needs = {"patch": 0, "loss": "cross_entropy", "tune": "all"}
         wrong = {key: value for key, value in needs.items() if getattr(self, key) != value}
         if wrong:
             remedy = ", ".join(f"{key} to {value}" for key, value in wrong.items())
             raise ValueError(
-                f"system is '{self.system}', which is shown whole crops and has its own loss; set {remedy}"
-            )
-        if self.tune == "none":
-            raise ValueError(
-                f"system is '{self.system}', but tune is 'none': nothing would train it; set tune to 'all'"
+                f"system is '{self.system}', which is shown whole crops, has its own loss and is trained as a whole; "
+                f"set {remedy}"
             )
         needs_map = SYSTEMS[self.system].boundary
         if needs_map != (self.boundary > 0):

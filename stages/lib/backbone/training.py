@@ -4,6 +4,8 @@ kept.
 
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -49,9 +51,8 @@ def set_trainable(model: torch.nn.Module, tune: str) -> list[torch.nn.Parameter]
 
 
 def _heads(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The classifier, and where they are the boundary map's head and the system's layers."""
-    others = [getattr(model, name) for name in ("boundary_head", "system") if hasattr(model, name)]
-    return [classifier_of(model), *others]
+    """The classifier, and the boundary map's head where there is one."""
+    return [classifier_of(model), *([cast(Any, model).boundary_head] if hasattr(model, "boundary_head") else [])]
 
 
 def _is_norm(module: torch.nn.Module) -> bool:
@@ -90,9 +91,10 @@ class _Logits(torch.nn.Module):
         super().__init__()
         self.network, self._with_features = network, with_features
 
-    def forward(self, images: torch.Tensor) -> Outputs:
-        """What the network says of prepared images."""
-        return forward(self.network, images, self._with_features)
+    def forward(self, images: torch.Tensor) -> tuple[Any, ...]:
+        """The fields of :class:`Outputs`, as the tuple that what wraps a module can look into."""
+        found = forward(self.network, images, self._with_features)
+        return found.embedding, found.logit, found.boundary, found.features, found.extra
 
 
 ALIGNMENT, UNIFORMITY = 0.1, 0.5  # GenD's weights of its terms beside the cross-entropy
@@ -214,7 +216,7 @@ class Trainer:
             if checkpoint:
                 checkpoint.save(state, parts)
         if on_trained:
-            on_trained(self._validated)
+            on_trained(self.model)
         self.model.load_state_dict(state.best_weights)
         if selects and state.best.val_auc < NEAR_CHANCE and self._processes.is_first:
             whose = "their pseudo-fakes" if self._settings.fakes == "pseudo" else "fakes"
@@ -267,9 +269,10 @@ class Trainer:
         ``draws``: seeds what a system draws.
         """
         weight, label = self._settings.boundary, self._label(batch)
-        mask = torch.from_numpy(batch.mask).to(self._device)
-        shown = Shown(as_input(batch.images, self._device), label, torch.cat([torch.zeros_like(mask), mask]), draws)
+        shown = Shown(as_input(batch.images, self._device), label, draws=draws)
         if self._system is not None:
+            mask = torch.from_numpy(batch.mask).to(self._device)
+            shown = replace(shown, mask=torch.cat([torch.zeros_like(mask), mask]))
             shown = self._system.show(self.model, shown)
         share = batch.share * self._processes.count  # 1 where all have as many
         boundary = torch.from_numpy(batch.boundary).to(self._device)
@@ -278,8 +281,8 @@ class Trainer:
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-                found = self._logits(shown.images)
-                guided = guiding.loss(found.features, *pictures) if guiding else None
+                found = Outputs(*self._logits(shown.images))
+                guided = guiding.loss(cast(torch.Tensor, found.features), *pictures) if guiding else None
             of_class = self._system.loss(found, shown) if self._system else classification_loss(found, shown)
             if self._settings.loss == "gend":
                 alignment, uniformity = alignment_and_uniformity(found.embedding, label)

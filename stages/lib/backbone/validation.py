@@ -24,6 +24,13 @@ def as_input(images: list[np.ndarray], device: torch.device) -> torch.Tensor:
     return prepare(images, images[0].shape[0]).to(device, memory_format=torch.channels_last)
 
 
+def spread_fakes(bank: FakeBank, most: int) -> np.ndarray:
+    """All fakes of a bank, or ``most`` that are spread evenly over its faces and variants: (face, variant), (n, 2)."""
+    pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
+    spread: np.ndarray = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), most)).astype(int)]
+    return spread
+
+
 @torch.inference_mode()
 def bank_logits(
     model: torch.nn.Module,
@@ -39,8 +46,7 @@ def bank_logits(
     process finds.
     """
     model.eval()
-    pairs = np.stack(np.divmod(np.arange(len(bank) * bank.variants), bank.variants), axis=1)
-    pairs = pairs[np.linspace(0, len(pairs) - 1, min(len(pairs), VALIDATED)).astype(int)]
+    pairs = spread_fakes(bank, VALIDATED)
     rng = np.random.default_rng([seed, 3])
     logits, labels = [], []
     for number, at in enumerate(range(0, len(pairs), settings.batch_size)):

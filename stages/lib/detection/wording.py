@@ -215,7 +215,8 @@ def limits(calibration: Calibration) -> list[str]:
     who = f" of {people} people" if people else ""
     unusual = "differences" if only_pairs(calibration.scoring) else "faces and the differences"
     against = (
-        f"against genuine fakes ({fakes_in_words(trained.fakes)}): of fakes that were made otherwise it may find fewer."
+        f"its network has seen genuine fakes ({fakes_in_words(trained.fakes)}): of fakes that were made otherwise it "
+        "may find fewer."
         if trained.fakes
         else "on pseudo-fakes made of them, never on a forgery."
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.lib.calibration.bundle import fakes_in_words
 from stages.lib.evaluation.detectors import DEFAULT, DIFFFAKE, OF_PAPER, Detector
 from stages.lib.evaluation.metrics import ALL
 from stages.lib.evaluation.paper import (
@@ -149,6 +150,7 @@ def benchmark_plot(
         axis.plot(shown, heights, "D", mfc="none", color="black", label="DiffFake, paper", ms=7)
     axis.set_yticks(heights, [f"{dataset}: {marked(method, seen)}" for dataset, method in rows])
     axis.axvline(0.5, color="grey", lw=0.8)
-    axis.set(xlim=(-0.02, 1.02), xlabel=f"video-level AUC (chance 0.5); line: 95 % interval of {DEFAULT.label}")
+    said = f"; {fakes_in_words(sorted(seen))}" if seen else ""
+    axis.set(xlim=(-0.02, 1.02), xlabel=f"video-level AUC (chance 0.5); line: 95 % interval of {DEFAULT.label}{said}")
     figure.legend(loc="outside upper center", ncols=4, fontsize=8)
     save_png(figure, path, dpi=80)

@@ -46,7 +46,7 @@ def model_card(
     trained, validation = calibration.trained_on, calibration.validation
     against, chose = "pseudo-fakes; no forgery", "pseudo-fakes of them"
     if trained.fakes:
-        against, chose = f"genuine fakes ({fakes_in_words(trained.fakes)})", "fakes of the same split"
+        against, chose = f"fakes, genuine ones among them ({fakes_in_words(trained.fakes)})", "fakes"
     facts = [
         ("trained on", f"{_count(trained.videos, trained.people)}, and {against}"),
         (

@@ -43,8 +43,8 @@ def prompt_file(weights: str) -> Path:
 
 
 def fingerprints(weights: str) -> list[str]:
-    """Of the files that a value of ``guidance.weights`` names on this machine."""
-    folder = Path(weights)
+    """Of the files that ``guidance.weights`` names on this machine; for the hub those beside the empty text's."""
+    folder = prompt_file(weights).parent
     return [f"{path.relative_to(folder)} {fingerprint(path)}" for path in sorted(folder.rglob("*")) if path.is_file()]
 
 

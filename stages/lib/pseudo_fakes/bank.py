@@ -36,7 +36,7 @@ class FakeBank:
         faces = table[table["variant"] == 0].sort_values(["source", "face_row"])
         if faces.empty:
             raise InputError(
-                f"no {split} face in {folder}: the training dataset has no usable real video with split={split}; see "
+                f"no {split} face in {folder}: the training dataset has no usable video with split={split}; see "
                 "metrics/coverage.json"
             )
         self.is_video = faces["is_video"].to_numpy()

@@ -54,13 +54,17 @@ class GenuineFake(Video):
 def genuine_fakes(
     index: pd.DataFrame, faces: Path, reals: Sequence[Source], keep_sources: bool = False
 ) -> list[GenuineFake]:
-    """The fakes of train and val that have faces, each with the faces of its original, or of another real video.
+    """The fakes of train and val that can be used, each with the faces of its original, or of another real video.
 
-    The real video is the original where that is one of ``reals`` and of the same split; else one of the split, the
-    lowest by a hash beside the fake's name, so that an added one takes few others' places, and its faces are taken in
-    order. ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of
-    faces; ``reals``: of :func:`.making.training_videos`; ``keep_sources``: find the faces that were put in as well.
-    Raises :class:`InputError` where a split has no such fake, and where it isn't known whose face one shows.
+    Left out are those without faces, and those whose name tells that they show a person whose real video isn't of their
+    split, or has no faces: else test people could be trained on. The real video is the original where that is one of
+    ``reals`` and of the same split; else one of the split, the lowest by a hash beside the fake's name, so that an
+    added one takes few others' places, and its faces are taken in order.
+
+    ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of faces;
+    ``reals``: of :func:`.making.training_videos`; ``keep_sources``: find the faces that were put in as well, and leave
+    out fakes whose original isn't there, for guidance asks for both. Raises :class:`InputError` where a split has no
+    such fake, and where it is asked for and not known whose face one shows.
     """
     table = read_table(faces / FACES_TABLE, FACES, ["video_id", "face_row", "frame_index", "time_s"])
     table = table.filter(pc.is_valid(table["face_row"])).to_pandas().sort_values("face_row")
@@ -75,6 +79,16 @@ def genuine_fakes(
             continue
         own, real = found[video_id], known.get(original)
         of_original = real is not None and real.split == split
+        _, shown = target_and_source({"video_id": video_id, "original": original})
+        if keep_sources and not shown:
+            raise InputError(
+                f"guidance needs the faces that were put into each fake, but the name of {video_id} of the training "
+                "dataset doesn't tell whose they are, as FaceForensics++'s do; set `train.fakes: pseudo`, or "
+                "`guidance.weights: none`"
+            )
+        source = known.get(shown)
+        if (shown and (source is None or source.split != split)) or (keep_sources and not of_original):
+            continue
         if real is None or not of_original:
             real = _some_real(video_id, [one for one in reals if one.split == split])
         theirs = found[real.video_id.removeprefix("videos/")]
@@ -82,25 +96,19 @@ def genuine_fakes(
         file = faces_file(faces, video_id)
         digest = hashlib.blake2b(f"{sha256(file)}\0{real.made_from}\0{split}\0{method}".encode(), digest_size=16)
         digest.update(rows.tobytes() + same.tobytes())
-        source, source_rows = None, None
-        if keep_sources:
-            _, shown = target_and_source({"video_id": video_id, "original": original})
-            if shown not in found:
-                raise InputError(
-                    f"guidance needs the faces that were put into each fake, but for {video_id} of the training "
-                    "dataset they aren't known, or none was found (only names as FaceForensics++'s tell); set "
-                    "`train.fakes: pseudo`, or `guidance.weights: none`"
-                )
-            source, (source_rows, _) = faces_file(faces, shown), counterparts(own, found[shown])
-            digest.update(sha256(source).encode() + source_rows.tobytes())
-        of = (split, method, file, real.faces, rows, same, of_original, source, source_rows)
+        put_in: tuple[Path | None, np.ndarray | None] = (None, None)
+        if keep_sources and source is not None:
+            put_in = source.faces, counterparts(own, found[shown])[0]
+            digest.update(f"{source.made_from}\0{put_in[1]}".encode())
+        of = (split, method, file, real.faces, rows, same, of_original, *put_in)
         fakes.append(GenuineFake(f"{GENUINE}{video_id}", digest.hexdigest(), *of))
     for split in ("train", "val"):
         if not any(fake.split == split for fake in fakes):
             raise InputError(
                 f"train.fakes asks for genuine fakes, but the training dataset has none to use with split={split} "
-                f"({(listed['split'] == split).sum()} listed, none with a face); set `fakes: [train, val, test]` of "
-                "the dataset under `datasets` in params.yaml, add some to its manifest, or set `train.fakes: pseudo`"
+                f"({(listed['split'] == split).sum()} listed, none with a face, or all of another split's people); set "
+                "`fakes: [train, val, test]` of the dataset under `datasets` in params.yaml, add some to its manifest, "
+                "or set `train.fakes: pseudo`"
             )
     return fakes
 
@@ -175,8 +183,8 @@ def genuine_in_words(fakes: Sequence[GenuineFake], index: pd.DataFrame) -> str:
         same = sum(int(fake.same_frame.sum()) for fake in own)
         others = sum(len(fake.real_rows) for fake in own if not fake.of_original)
         lines.append(
-            f"genuine fakes of {split}: {len(own)} of {n_listed} have faces; of these {faces} faces {same} are told "
-            f"from the same frame of the original, {faces - same - others} from the nearest one, {others} from another "
-            "real video"
+            f"genuine fakes of {split}: {len(own)} of {n_listed} are used (others have no face, or show somebody of "
+            f"another split); of these {faces} faces {same} are told from the same frame of the original, "
+            f"{faces - same - others} from the nearest one, {others} from another real video"
         )
     return "\n".join(lines)

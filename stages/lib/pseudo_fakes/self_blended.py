@@ -65,9 +65,9 @@ def _source_transform(image: np.ndarray, rng: np.random.Generator) -> np.ndarray
     hue, saturation, value = rng.uniform(-HSV_SHIFT, HSV_SHIFT, 3)
     hues = np.floor((levels + np.rad2deg(hue) / 2) % 180)  # OpenCV's have 2 degrees per step
     of_hsv = saturated(np.stack([hues, levels + 255 * saturation, levels + 255 * value], axis=1))
-    of_rgb = saturated(np.clip(levels[:, None] + shift, 0, 255) * (1 + contrast) + 255 * brightness)
-    hsv = cv2.cvtColor(cv2.LUT(image, of_rgb), cv2.COLOR_RGB2HSV)
-    image = cv2.cvtColor(cv2.LUT(hsv, of_hsv), cv2.COLOR_HSV2RGB)
+    shifted = cv2.LUT(image, saturated(levels[:, None] + shift))
+    other = cv2.cvtColor(cv2.LUT(cv2.cvtColor(shifted, cv2.COLOR_RGB2HSV), of_hsv), cv2.COLOR_HSV2RGB)
+    image = cv2.LUT(other, saturated(levels * (1 + contrast) + 255 * brightness))
     factor, intensity = int(rng.choice(DOWNSCALE)), rng.uniform(*SHARPEN)
     return downscale(image, factor) if rng.random() < 0.5 else sharpen(image, intensity)
 

@@ -25,15 +25,15 @@ class Outputs:
 class Shown:
     """What a step of training shows: images float32 (n, 3, s, s) in [-1, 1] with their ``label`` (n,), 1 for fakes.
 
-    ``mask``: float32 (n, s, s) in [0, 1], where each is forged, 0 throughout for a real. In a batch as it comes the
-    second half are the fakes of the first, in the same order. ``draws``: seeds what a system draws. ``extra``: what it
-    drew, where its loss needs that.
+    ``mask``: float32 (n, s, s) in [0, 1], where each is forged, 0 throughout for a real; for systems alone. In a batch
+    as it comes the second half are the fakes of the first, in the same order. ``draws``: seeds what a system draws.
+    ``extra``: what it drew, where its loss needs that.
     """
 
     images: torch.Tensor
     label: torch.Tensor
-    mask: torch.Tensor
-    draws: int
+    mask: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    draws: int = 0
     extra: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property
@@ -52,6 +52,25 @@ def normalized(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     if not hasattr(network, "input_scale"):
         return images
     return images * network.get_buffer("input_scale") + network.get_buffer("input_shift")
+
+
+def stage_at(network: torch.nn.Module, stride: int) -> tuple[int, int] | None:
+    """Which of a timm network's intermediate features have a stride, in px of its input, and their channels: (stage,
+    channels); None where none has, or it doesn't give them.
+    """
+    stages = getattr(network, "feature_info", None) or []
+    fitting = [at for at, stage in enumerate(stages) if stage.get("reduction") == stride]
+    if not fitting or not hasattr(network, "forward_intermediates"):
+        return None
+    return fitting[-1], int(stages[fitting[-1]]["num_chs"])
+
+
+def encode(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """A timm network's embeddings (n, d) of images (n, 3, s, s) in [-1, 1]."""
+    timm_network = cast(Any, network)
+    features = timm_network.forward_features(normalized(network, images))
+    embedding: torch.Tensor = timm_network.forward_head(features, pre_logits=True)
+    return embedding
 
 
 def plain(network: torch.nn.Module, images: torch.Tensor, with_features: bool = False) -> Outputs:

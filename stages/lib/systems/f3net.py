@@ -1,10 +1,12 @@
 """F3-Net (Qian et al., ECCV 2020): a picture by its frequency bands, beside the statistics of local frequencies."""
 
 import math
+from typing import Any, cast
 
 import torch
 from torch.nn.functional import conv2d
 
+from stages.lib.errors import InputError
 from stages.lib.systems.streams import TwoStreams
 
 WINDOW, STEP, BANDS = 10, 2, 6  # of the local statistics, as in the paper
@@ -36,7 +38,13 @@ class FrequencyStreams(TwoStreams):
     """
 
     def __init__(self, network: torch.nn.Module, size: int) -> None:
+        """Raises :class:`InputError` for a network that takes images of one size alone."""
         super().__init__(network, size)
+        if cast(Any, network).pretrained_cfg.get("fixed_input_size"):
+            raise InputError(
+                "train.system is f3net, whose second network sees smaller pictures, but this network takes one size "
+                "alone; set backbone.name to a convolutional network"
+            )
         filters = band_filters(size, _EDGES)
         self.register_buffer("transform", dct_matrix(size), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
@@ -49,6 +57,7 @@ class FrequencyStreams(TwoStreams):
         edges = tuple(2 * at / BANDS for at in range(BANDS + 1))
         self.register_buffer("basis", basis, persistent=False)
         self.register_buffer("local", band_filters(WINDOW, edges).flatten(1), persistent=False)
+        self.learned_local = torch.nn.Parameter(torch.zeros(BANDS, WINDOW**2))
         self.spread = torch.nn.Conv2d(BANDS, 3, 1)
 
     def bands(self, images: torch.Tensor) -> torch.Tensor:
@@ -61,7 +70,8 @@ class FrequencyStreams(TwoStreams):
     def statistics(self, images: torch.Tensor) -> torch.Tensor:
         """log10 of the summed DCT amplitudes of each window in each band, (n, 6, h, w), a window every second px."""
         coefficients = conv2d(images.float().mean(dim=1, keepdim=True), self.get_buffer("basis"), stride=STEP)
-        energies = torch.einsum("nchw,bc->nbhw", coefficients.abs(), self.get_buffer("local"))
+        filters = self.get_buffer("local") + 2 * torch.sigmoid(self.learned_local) - 1
+        energies = torch.einsum("nchw,bc->nbhw", coefficients.abs(), filters.abs())
         return energies.clamp_min(1e-6).log10()
 
     def views(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -24,5 +24,5 @@ class FaceXray(Extension):
         """The logit is the map's; the embedding is the network's, as ever."""
         found = plain(network, images)
         assert found.boundary is not None  # the settings see to it
-        pooled = torch.sigmoid(found.boundary).mean(dim=(1, 2))[:, None]
+        pooled = torch.sigmoid(found.boundary.float()).mean(dim=(1, 2))[:, None]
         return replace(found, logit=self.classifier(pooled)[:, 0])

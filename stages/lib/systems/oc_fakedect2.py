@@ -1,12 +1,11 @@
 """OC-FakeDect2 (Khalid and Woo, CVPRW 2020): a variational autoencoder of real faces, whose latents tell."""
 
 from dataclasses import replace
-from typing import Any, cast
 
 import torch
 from torch.nn.functional import interpolate, mse_loss
 
-from stages.lib.systems.extension import Extension, Outputs, Shown, normalized
+from stages.lib.systems.extension import Extension, Outputs, Shown, encode
 
 LATENT = 128
 SIDE = 64  # px of the reconstruction
@@ -34,25 +33,18 @@ class OneClassAutoencoder(Extension):
             *layers, torch.nn.ReLU(), torch.nn.Conv2d(width, 3, 3, 1, 1), torch.nn.Tanh()
         )
 
-    def encode(self, network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """The network's embeddings of images (n, 3, h, h) in [-1, 1]."""
-        timm_network = cast(Any, network)
-        features = timm_network.forward_features(normalized(network, images))
-        embedding: torch.Tensor = timm_network.forward_head(features, pre_logits=True)
-        return embedding
-
     def forward(self, network: torch.nn.Module, images: torch.Tensor) -> Outputs:
         """The logit is the root mean square difference of the two latent means; in training 0, which takes the second
         encoding no time.
         """
-        embedding = self.encode(network, images)
+        embedding = encode(network, images)
         mean, log_variance = self.mean(embedding).float(), self.log_variance(embedding).float()
         if self.training:
             latent = mean + torch.randn_like(mean) * (log_variance / 2).exp()
             extra = {"mean": mean, "log_variance": log_variance, "decoded": self.decoder(latent)}
             return Outputs(embedding, torch.zeros_like(mean[:, 0]), extra=extra)
         decoded = interpolate(self.decoder(mean), (self.size, self.size), mode="bilinear")
-        again = self.mean(self.encode(network, decoded)).float()
+        again = self.mean(encode(network, decoded)).float()
         return Outputs(embedding, (mean - again).square().mean(dim=1).sqrt())
 
     def show(self, network: torch.nn.Module, batch: Shown) -> Shown:

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits
 
 from stages.lib.errors import InputError
-from stages.lib.systems.extension import Extension, Outputs, Shown, normalized, plain
+from stages.lib.systems.extension import Extension, Outputs, Shown, normalized, plain, stage_at
 
 STRIDE = 16  # px of the input for each patch
 WIDTH = 128  # of the vectors that are compared
@@ -25,15 +25,14 @@ class PairwiseConsistency(Extension):
     def __init__(self, network: torch.nn.Module, size: int) -> None:
         """Raises :class:`InputError` for a network without features at stride 16."""
         super().__init__(network, size)
-        stages = getattr(network, "feature_info", None) or []
-        fitting = [at for at, stage in enumerate(stages) if stage.get("reduction") == STRIDE]
-        if not fitting or not hasattr(network, "forward_intermediates"):
+        found = stage_at(network, STRIDE)
+        if found is None:
             raise InputError(
                 f"train.system is pcl, but this network has no features at stride {STRIDE}; set backbone.name to an "
                 "EfficientNet, a ResNet or a ViT with patches of 16"
             )
-        self.stage = fitting[-1]
-        self.first, self.second = (torch.nn.Conv2d(stages[self.stage]["num_chs"], WIDTH, 1) for _ in range(2))
+        self.stage, channels = found
+        self.first, self.second = (torch.nn.Conv2d(channels, WIDTH, 1) for _ in range(2))
 
     def forward(self, network: torch.nn.Module, images: torch.Tensor) -> Outputs:
         """The volume's logits as ``extra["consistency"]``, in training alone: the logit doesn't rest on it."""

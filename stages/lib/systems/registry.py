@@ -18,7 +18,8 @@ class System:
     them, of other crops, frames and settings than ours. ``extension``: imports and gives its class of
     :mod:`stages.lib.systems.extension`; None where settings are all. ``detector``: the key of the detector whose scores
     are its own. ``boundary``: whether it needs ``train.boundary``. ``selects``: whether its logit tells pseudo-fakes,
-    so that the best epoch can be chosen by it; else the last is kept.
+    so that the best epoch can be chosen by it; else the last is kept. ``own_network``: whether its network is what
+    makes it itself.
     """
 
     paper: str
@@ -29,6 +30,7 @@ class System:
     detector: str = "classifier"
     boundary: bool = False
     selects: bool = True
+    own_network: bool = False
 
     @property
     def description(self) -> str:
@@ -96,15 +98,20 @@ SYSTEMS: dict[str, System] = {
         "an Xception that classifies faces",
         "none of its face alignment",
         reported="65.27 (frames, DiffusionFake's rerun)",
+        own_network=True,
     ),
     "efficientnet_b4": System(
         "Tan and Le, ICML 2019; the baseline of DiffusionFake's table 1",
         "an EfficientNet-B4 that classifies faces",
         "nothing known",
         reported="73.51 (frames, DiffusionFake's rerun)",
+        own_network=True,
     ),
     "mesonet": System(
-        "Afchar et al., WIFS 2018", "Meso-4, a network of four small layers", "aligned faces are not asked for"
+        "Afchar et al., WIFS 2018",
+        "Meso-4, a network of four small layers",
+        "aligned faces are not asked for",
+        own_network=True,
     ),
     "sbi": System(
         "Shiohara and Yamasaki, CVPR 2022",
@@ -183,13 +190,14 @@ SYSTEMS: dict[str, System] = {
     "diffusionfake": System(
         "Sun et al., NeurIPS 2024",
         "while it is trained, a frozen Stable Diffusion reconstructs a fake's source and target from its features",
-        "narrower filters and weight heads (docs/guidance.md), pseudo-fakes in the place of a dataset's fakes",
+        "narrower filters and weight heads (docs/guidance.md), pseudo-fakes unless train.fakes says otherwise",
         reported="83.17 with EfficientNet-B4, 80.46 with ViT-B (frames, its table 1)",
     ),
     "gend": System(
         "Yermakov et al., WACV 2026",
         "a large frozen encoder of which the layer norms are tuned, on the sphere",
         "pseudo-fakes, or a dataset's own fakes by train.fakes",
+        own_network=True,
     ),
 }
 EXTENDED = {name: one for name, one in SYSTEMS.items() if one.extension}

@@ -72,11 +72,11 @@ class SoftDiscrepancies(Extension):
         """The real faces, each with a discrepancy."""
         n, generator = len(batch.reals), batch.generator
         drawn = torch.randint(PROTOTYPES, (n,), generator=generator)
-        region, kind = (one.to(batch.images.device) for one in (drawn % GRID**2, drawn // GRID**2))
+        kind = (drawn // GRID**2).to(batch.images.device)
         mask = soft_region(drawn % GRID**2, batch.images.shape[-1]).to(batch.images)
         images = discrepant(batch.reals, kind, mask, generator)
         label = torch.ones(n, device=batch.images.device)
-        return replace(batch, images=images, label=label, mask=mask, extra={"prototype": kind * GRID**2 + region})
+        return replace(batch, images=images, label=label, mask=mask, extra={"prototype": drawn.to(kind.device)})
 
     def forward(self, network: torch.nn.Module, images: torch.Tensor) -> Outputs:
         found = plain(network, images)

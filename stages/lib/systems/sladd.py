@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cr
 from stages.lib.systems.extension import Extension, Outputs, Shown, plain
 
 REGIONS = ("whole", "upper", "lower", "middle")  # of what is forged in the bank
-BLENDS = ("soft", "hard", "blurred", "mixed")
+BLENDS = ("soft", "hard", "blurred")
 RATIOS = (0.25, 0.5, 0.75, 1.0)
 CHOICES = {"region": len(REGIONS), "blend": len(BLENDS), "ratio": len(RATIOS)}
 TOLD_WEIGHT = 0.1  # of telling each choice, beside the classification
@@ -16,8 +16,8 @@ _SIDE = 64  # px that the synthesiser sees
 
 
 def region_mask(mask: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
-    """The part of masks (n, s, s) that each region (n,), an index of ``REGIONS``, leaves, by thirds of the rows that
-    are forged.
+    """The part of masks (n, s, s) that each region (n,), an index of ``REGIONS``, leaves: halves, or the middle
+    third, of the rows that are forged.
     """
     rows = torch.arange(mask.shape[1], device=mask.device).float()
     forged = mask.amax(dim=2) > 0
@@ -30,11 +30,9 @@ def region_mask(mask: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
 
 
 def blend_mask(mask: torch.Tensor, blend: torch.Tensor) -> torch.Tensor:
-    """Masks (n, s, s) in [0, 1] as each way of blending (n,), an index of ``BLENDS``, has them; ``mixed`` mixes the
-    whole pictures.
-    """
+    """Masks (n, s, s) in [0, 1] as each way of blending (n,), an index of ``BLENDS``, has them."""
     blurred = avg_pool2d(mask[:, None], 9, stride=1, padding=4, count_include_pad=False)[:, 0]
-    ways = torch.stack([mask, (mask > 0.5).float(), blurred, torch.ones_like(mask)], dim=1)
+    ways = torch.stack([mask, (mask > 0.5).float(), blurred], dim=1)
     return ways[torch.arange(len(mask), device=mask.device), blend]
 
 

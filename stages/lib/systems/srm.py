@@ -20,13 +20,14 @@ class HighFrequencies(TwoStreams):
     def __init__(self, network: torch.nn.Module, size: int) -> None:
         super().__init__(network, size)
         kernels = torch.stack([torch.tensor(kernel, dtype=torch.float32) / by for kernel, by in KERNELS])
-        self.register_buffer("kernels", kernels)
+        self.register_buffer("kernels", kernels, persistent=False)
 
     def residuals(self, images: torch.Tensor) -> torch.Tensor:
         """Each filter's answer, the mean over the colours, in [-1, 1]: (n, 3, s, s)."""
-        grey = images.mean(dim=1, keepdim=True) * _LEVELS
-        kernels = self.get_buffer("kernels")[:, None]
-        return conv2d(grey, kernels, padding=2).clamp(-_MOST, _MOST) / _MOST
+        with torch.autocast(images.device.type, enabled=False):  # in bfloat16 a flat picture has residuals, too
+            grey = images.float().mean(dim=1, keepdim=True) * _LEVELS
+            kernels = self.get_buffer("kernels")[:, None]
+            return conv2d(grey, kernels, padding=2).clamp(-_MOST, _MOST) / _MOST
 
     def views(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return images, self.residuals(images)

@@ -4,7 +4,7 @@ To add one: a function that makes a :class:`Published` of what a user names, and
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.lib.backbone.published.conversion import Published, WrongFormat
@@ -19,16 +19,19 @@ from stages.lib.backbone.published.files import read_original
 from stages.lib.backbone.published.mesonet import read_mesonet
 from stages.lib.errors import InputError
 
+THEIRS = "those of its authors"  # which no file names
+
 
 @dataclass(frozen=True)
 class Format:
     """``read``: makes a backbone of what a user names. ``marker``: the name of a tensor that files of this format alone
-    have, "" where none tells it.
+    have, "" where none tells it. ``on_fakes``: whether its authors train on genuine fakes.
     """
 
     read: Callable[[str], Published]
     description: str
     marker: str = ""
+    on_fakes: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -37,21 +40,25 @@ FORMATS: dict[str, Format] = {
         read_deepfakebench_efficientnet,
         "a checkpoint of DeepfakeBench's EfficientNet-B4, 256 px",
         "backbone.efficientnet._conv_stem.weight",
+        on_fakes=True,
     ),
     "deepfakebench-xception": Format(
         read_deepfakebench_xception,
         "a checkpoint of DeepfakeBench's Xception, 256 px",
         "backbone.block12.rep.1.conv1.weight",
+        on_fakes=True,
     ),
     "gend": Format(
         read_gend,
         "a model of GenD with its `config.json`: a CLIP, Perception Encoder or DINOv3 encoder, 224 px; or its name on "
         "the hub",
         "model.linear.weight",
+        on_fakes=True,
     ),
     "mesonet": Format(
         read_mesonet,
         "a Keras 2 file (HDF5) of MesoNet's weights, of Meso4 or MesoInception4: 256 px",
+        on_fakes=True,
     ),
     "clip": Format(
         read_clip,
@@ -74,6 +81,8 @@ def read_published(kind: str, source: str) -> Published:
     except WrongFormat as error:
         raise InputError(f"{error}. {_what_it_may_be(error.path)}") from error
     published.model.eval()
+    if FORMATS[kind].on_fakes:
+        published = replace(published, architecture=replace(published.architecture, trained_on_fakes=(THEIRS,)))
     return published
 
 
