@@ -18,6 +18,11 @@ AFTER_EMBEDDING = ("fuse_pairs", "fit_anomaly_model", "score_videos", "calibrate
 STAGES = {name: stage.get("do", stage) for name, stage in PIPELINE["stages"].items()}
 
 
+def test_another_fold_decodes_and_crops_nothing_anew():
+    assert not any("cross_validation" in STAGES[name].get("params", []) for name in ("extract_frames", "crop_faces"))
+    assert "cross_validation" in STAGES["synthesize_fakes"]["params"]
+
+
 def test_stages_are_the_designs():
     per_dataset = {name for name, stage in PIPELINE["stages"].items() if "foreach" in stage}
     assert list(STAGES) == [
