@@ -78,10 +78,10 @@ def _experiment(overrides: tuple[str, ...]) -> Run | None:
     auc, baselines, found, detail = (
         json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines", "families", "detail")
     )
-    families = {DEFAULT.key if name == "default" else name: {} for of in found.values() for name in of}
+    families: dict[str, dict[str, dict[str, float | None]]] = {}
     for dataset, of in found.items():
         for name, groups in of.items():
-            families[DEFAULT.key if name == "default" else name][dataset] = groups
+            families.setdefault(DEFAULT.key if name == "default" else name, {})[dataset] = groups
     return Run({DEFAULT.key: auc, **baselines}, families, detail["protocol"].get("trained_on_fakes", []))
 
 
@@ -168,9 +168,7 @@ def _overrides_of_preset(preset: Path, given: Sequence[str]) -> Overrides:
             key = f"{section}.{name}" if name else section
             if key not in keys:
                 # A list can't be written over a mapping (synthesis.schemes).
-                text = (
-                    str(value).replace(" ", "").replace("'", "") if not isinstance(value, bool) else str(value).lower()
-                )
+                text = str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "").replace("'", "")
                 overrides += [f"~{key}", f"+{key}={text}"] if isinstance(value, (list, dict)) else [f"{key}={text}"]
     return (*overrides, *given)
 

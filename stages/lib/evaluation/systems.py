@@ -6,15 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from stages.lib.calibration.bundle import fakes_in_words
 from stages.lib.evaluation.detectors import DEFAULT, DETECTORS, Detector
 from stages.lib.evaluation.families import auc_difference
 from stages.lib.evaluation.intervals import difference_interval
 from stages.lib.evaluation.metrics import ALL, by_group, group_metrics
 from stages.lib.evaluation.pairs import group_of_pairs, pairs_of
-from stages.lib.figures import plt, save_png
+from stages.lib.evaluation.tables import stacked_panels, with_fakes
+from stages.lib.figures import save_png
 from stages.lib.markdown import markdown_table
-from stages.lib.records import REAL
+from stages.lib.records import FAMILIES, REAL
 from stages.lib.systems.registry import SYSTEMS
 
 OURS = DEFAULT.key  # the settings as they are, among the systems
@@ -79,11 +79,11 @@ def systems_page(found: Mapping[str, Mapping[str, Mapping[str, Any]]], failed: M
         "",
     ]
     for dataset, systems in found.items():
-        families = sorted({name for one in systems.values() for name, value in one.items() if _is_family(name)})
+        families = sorted(family for family in FAMILIES if any(family in one for one in systems.values()))
         head = ["", *families, ALL, "won", "difference", "reals", "fakes"]
         rows = [
             [
-                name + (f" ({fakes_in_words(one['trained_on_fakes'])})" if one["trained_on_fakes"] else ""),
+                with_fakes(name, one["trained_on_fakes"]),
                 *(_percent(one.get(family)) for family in families),
                 _percent(one[ALL], one["ci95"]),
                 _percent(one["win_rate"], one["win_rate_ci95"]),
@@ -104,23 +104,6 @@ def systems_page(found: Mapping[str, Mapping[str, Mapping[str, Any]]], failed: M
     return "\n".join(text)
 
 
-_NO_FAMILIES = (
-    "trained_on_fakes",
-    "ci95",
-    "n_real",
-    "n_fake",
-    "n_pairs",
-    "win_rate",
-    "win_rate_ci95",
-    "difference",
-    "difference_ci95",
-)
-
-
-def _is_family(name: str) -> bool:
-    return name != ALL and name not in _NO_FAMILIES
-
-
 def _percent(value: float | None, interval: list[float] | None = None) -> str:
     if value is None:
         return "–"
@@ -131,16 +114,8 @@ def plot_systems(path: Path, found: Mapping[str, Mapping[str, Mapping[str, Any]]
     """A PNG with a panel for each dataset: a dot for each system's AUC over all fakes with its interval, the best on
     top; chance is a line.
     """
-    heights = [len(systems) for systems in found.values()]
-    figure, axes = plt.subplots(
-        len(found),
-        1,
-        figsize=(8, sum(0.3 * height + 1.0 for height in heights)),
-        squeeze=False,
-        height_ratios=[height + 2 for height in heights],
-        layout="constrained",
-    )
-    for axis, (dataset, systems) in zip(axes[:, 0], found.items(), strict=True):
+    figure, axes = stacked_panels([len(systems) for systems in found.values()])
+    for axis, (dataset, systems) in zip(axes, found.items(), strict=True):
         ranked = sorted(systems.items(), key=lambda item: -1.0 if item[1][ALL] is None else item[1][ALL])
         for at, (name, one) in enumerate(ranked):
             if one[ALL] is None:
@@ -154,5 +129,5 @@ def plot_systems(path: Path, found: Mapping[str, Mapping[str, Mapping[str, Any]]
         axis.set_xlim(min([0.2, *(one["ci95"][0] for _, one in ranked if one["ci95"])]), 1)
         axis.set_title(dataset, fontsize=10, loc="left")
         axis.grid(axis="x", lw=0.3)
-    axes[-1, 0].set_xlabel("video-level AUC over all fakes, 95 % interval over people (chance 0.5)")
+    axes[-1].set_xlabel("video-level AUC over all fakes, 95 % interval over people (chance 0.5)")
     save_png(figure, path, dpi=90)

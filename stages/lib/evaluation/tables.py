@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from stages.lib.calibration.bundle import fakes_in_words
 from stages.lib.evaluation.detectors import DIFFFAKE, OF_PAPER, Detector
@@ -15,7 +16,7 @@ from stages.lib.figures import plt, save_png
 from stages.lib.markdown import markdown_table
 from stages.lib.pairs.fusion import FUSIONS
 
-Figures3 = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # {detector: {dataset: {method or family: AUC}}}
+ByGroup = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # {detector: {dataset: {method or family: AUC}}}
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Run:
     that its network was trained on.
     """
 
-    methods: Figures3
-    families: Figures3
+    methods: ByGroup
+    families: ByGroup
     seen: Sequence[str] = ()
 
 
@@ -137,10 +138,14 @@ def _mean_and_spread(values: list[float | None]) -> str:
     return f"{np.mean(known):.1f}" + (f" ± {np.std(known):.1f}" if len(known) > 1 else "")
 
 
+def with_fakes(label: str, methods: Sequence[str]) -> str:
+    """What something is called, with the methods of the genuine fakes that it was trained on, if there were any."""
+    return f"{label} ({fakes_in_words(methods)})" if methods else label
+
+
 def _label(row: Row, runs: Sequence[Run | None]) -> str:
     """What a row is called, with the methods of the genuine fakes that its networks saw, if there were any."""
-    seen = fakes_in_words(sorted({method for run in runs if run for method in run.seen}))
-    return f"{row.label} ({seen})" if seen else row.label
+    return with_fakes(row.label, sorted({method for run in runs if run for method in run.seen}))
 
 
 def render(table: Table, results: Mapping[str, list[Run | None]], paper_datasets: Mapping[str, str | None]) -> str:
@@ -177,20 +182,25 @@ def _mean_of(of_datasets: Mapping[str, Mapping[str, float | None]]) -> float:
     return float(np.mean(means)) if means else float("nan")
 
 
-def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mapping[str, list[Run | None]]]) -> None:
-    """A dot per experiment and fold, a bar at the mean: AUC over all methods, or the mean of the table's families',
-    averaged over the datasets.
-    """
-    heights = [len(table.rows) for table in tables]
+def stacked_panels(heights: Sequence[int]) -> tuple[Figure, np.ndarray]:
+    """A figure of panels above each other, each as high as its number of lines: the figure, and its axes (n,)."""
     figure, axes = plt.subplots(
-        len(tables),
+        len(heights),
         1,
         figsize=(8, sum(0.35 * height + 0.9 for height in heights)),
         squeeze=False,
         height_ratios=[height + 1 for height in heights],
         layout="constrained",
     )
-    for axis, table in zip(axes[:, 0], tables, strict=True):
+    return figure, axes[:, 0]
+
+
+def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mapping[str, list[Run | None]]]) -> None:
+    """A dot per experiment and fold, a bar at the mean: AUC over all methods, or the mean of the table's families',
+    averaged over the datasets.
+    """
+    figure, axes = stacked_panels([len(table.rows) for table in tables])
+    for axis, table in zip(axes, tables, strict=True):
         for at, row in enumerate(reversed(table.rows)):
             runs = [table.of(run, row) for run in results[table.title][row.label] if run]
             values = [_mean_of(of_datasets) for of_datasets in runs]
@@ -202,5 +212,5 @@ def plot_tables(path: Path, tables: Sequence[Table], results: Mapping[str, Mappi
         axis.set_xlim(0.4, 1)
         axis.axvline(0.5, color="grey", lw=0.8)
         axis.set_title(table.title, fontsize=9, loc="left")
-    axes[-1, 0].set_xlabel("video-level AUC over all methods (chance 0.5)")
+    axes[-1].set_xlabel("video-level AUC over all methods (chance 0.5)")
     save_png(figure, path, dpi=90)
