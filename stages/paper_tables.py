@@ -12,7 +12,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ from stages.lib.records import REAL
 from stages.lib.schemas import SCORES
 from stages.lib.systems.registry import SYSTEMS
 from stages.lib.tables import read_table
-from stages.params import Params, load_params
+from stages.params import PARAMS, Params, load_params
 
 METRICS, DATA, MODELS, PRESETS = Path("metrics"), Path("data"), Path("models"), Path("presets")
 SYSTEMS_TABLE = "systems"  # a table by itself
@@ -54,14 +54,22 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _left_as_it_was() -> Iterator[None]:
-    """Put params.yaml, dvc.lock, metrics and, from DVC's cache, data and models back when the body ends."""
-    kept = [path for path in (Path("params.yaml"), Path("dvc.lock"), METRICS) if path.exists()]
+def _experiments() -> Iterator[Callable[[Overrides], Run | None]]:
+    """Give what runs an experiment. Each starts from params.yaml as it is now: DVC leaves there what -S changes.
+
+    Put params.yaml, dvc.lock, metrics and, from DVC's cache, data and models back when the body ends.
+    """
+    kept = [path for path in (PARAMS, Path("dvc.lock"), METRICS) if path.exists()]
     with tempfile.TemporaryDirectory() as folder:
         for path in kept:
             _copy(path, Path(folder) / path)
+
+        def experiment(overrides: Overrides) -> Run | None:
+            _copy(Path(folder) / PARAMS, PARAMS)
+            return _experiment(overrides)
+
         try:
-            yield
+            yield experiment
         finally:
             for path in kept:
                 _copy(Path(folder) / path, path)
@@ -69,7 +77,7 @@ def _left_as_it_was() -> Iterator[None]:
                 subprocess.run(["dvc", "checkout", "--quiet", "--force"], check=False)
 
 
-def _experiment(overrides: tuple[str, ...]) -> Run | None:
+def _experiment(overrides: Overrides) -> Run | None:
     """Run one experiment; None where it failed (DVC has printed why)."""
     settings = [part for override in overrides for part in ("-S", override)]
     print(f"\n== dvc exp run {' '.join(overrides)}", flush=True)
@@ -138,12 +146,12 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
             raise InputError(f"with --choose, -S {key}=… would change nothing; give it by {option}")
     runs = []
     seen: set[str] = set()
-    with _left_as_it_was():
+    with _experiments() as run_experiment:
         for seed in seeds:
             found = []
             for fusion in fusions:
                 overrides = (*arguments.set_param, f"seed={seed}", f"fusion={fusion}")
-                experiment = _experiment(overrides)
+                experiment = run_experiment(overrides)
                 if experiment is None:
                     raise InputError(f"the experiment {' '.join(overrides)} failed; see above for why")
                 seen |= {*experiment.seen}
@@ -199,14 +207,14 @@ def _systems(arguments: argparse.Namespace, params: Params) -> None:
         )
     given, scores, seen, failed = arguments.set_param, {}, {}, {}
     named = any(override.startswith("backbone.name=") for override in given)
-    with _left_as_it_was():
+    with _experiments() as run_experiment:
         for system in (OURS, *arguments.systems):
             if named and system != OURS and SYSTEMS[system].own_network:
                 failed[system] = "its network is what it is, and -S backbone.name gives another"
                 continue
             for_all = _without_guidance(given) if system != GUIDED else given
             preset = PRESETS / f"{system}.yaml"
-            experiment = _experiment(tuple(for_all) if system == OURS else _overrides_of_preset(preset, for_all))
+            experiment = run_experiment(tuple(for_all) if system == OURS else _overrides_of_preset(preset, for_all))
             if experiment is None:
                 failed[system] = "its experiment failed; what it printed says why"
             else:
@@ -256,10 +264,10 @@ def _run_all(planned: dict[tuple[str, str], list[Overrides]], n_folds: int) -> d
     other.
     """
     runs: dict[Overrides, Run | None] = {}
-    with _left_as_it_was():
+    with _experiments() as run_experiment:
         for overrides in (of_row[fold] for fold in range(n_folds) for of_row in planned.values()):
             if overrides not in runs:
-                runs[overrides] = _experiment(overrides)
+                runs[overrides] = run_experiment(overrides)
     return runs
 
 

@@ -1,6 +1,7 @@
 """The tables: presets as overrides, what an experiment gives, and the table of the systems without what they cost."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from stages.lib.files import write_json
 from stages.lib.systems.registry import SYSTEMS
 from stages.paper_tables import _overrides_of_preset, wanted_tables
 from stages.params import apply_presets, load_params
+from tests.helpers import pipeline
 from tests.helpers.params import SHIPPED
 
 ROOT = Path(__file__).parents[2]
@@ -41,14 +43,32 @@ def test_an_experiment_says_which_fakes_its_network_was_trained_on(tmp_path, mon
     assert (found.methods["classifier"], found.seen) == ({}, seen)
 
 
+def test_no_experiment_keeps_what_another_changed(tmp_path, monkeypatch):
+    """By DVC itself, which leaves in params.yaml what -S changed."""
+    results = {"auc": {}, "baselines": {}, "families": {}, "detail": {"protocol": {}}}
+    for name, content in results.items():
+        write_json(tmp_path / "results" / f"{name}.json", content)
+    (tmp_path / "params.yaml").write_text("a: 0\nb: 0\n")
+    stage = {"cmd": "cp -r results metrics && cat params.yaml >> ran.txt", "params": ["a", "b"], "outs": ["metrics"]}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"evaluate": stage}}))
+    who = ("git config user.name t", "git config user.email t@t")
+    for command in ("git init -q", *who, "dvc init -q", "git add .", "git commit -qm start"):
+        pipeline.run(tmp_path, *command.split())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{pipeline.BIN}:{os.environ['PATH']}")
+    with paper_tables._experiments() as run_experiment:
+        assert run_experiment(("a=1",)) and run_experiment(("b=1",))
+    assert Path("ran.txt").read_text() == "a: 1\nb: 0\na: 0\nb: 1\n"
+    assert Path("params.yaml").read_text() == "a: 0\nb: 0\n"
+
+
 @pytest.mark.parametrize(
     ("seen", "page"), [([], "a page\n"), (["Y", "X"], "a page\n\nThe network was trained on fakes: X, Y.\n")]
 )
 def test_the_page_of_choices_says_it_too(tmp_path, monkeypatch, seen, page):
     monkeypatch.chdir(tmp_path)
     given = {
-        "_left_as_it_was": nullcontext,
-        "_experiment": lambda overrides: Run({}, {}, seen),
+        "_experiments": lambda: nullcontext(lambda overrides: Run({}, {}, seen)),
         "load_params": lambda: SHIPPED,
         "_trained": lambda params, fusion: Training(None, {}, {}, {}),
         "choose": lambda runs, seed: None,
