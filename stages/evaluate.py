@@ -34,7 +34,7 @@ from stages.lib.reasons import VideoReject
 from stages.lib.records import REAL
 from stages.lib.schemas import FRAME_SCORES, PAIR_SCORES, SCORES
 from stages.lib.tables import read_batches, read_table
-from stages.params import Params, load_params
+from stages.params import Params, load_params, other_than_difffake
 
 FACE_SELECTION = {"largest": "largest face", "track": "one person's face, tracked"}
 
@@ -44,7 +44,13 @@ def _write_csv(path: Path, rows: list[dict[str, object]], columns: list[str]) ->
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.6g")
 
 
-def _summary(detail: dict[str, Any], seen: list[str]) -> str:
+def _other_in_words(params: Params) -> list[str]:
+    """Where the anomaly score isn't DiffFake's, whose it is: a line, for what calls it that."""
+    other = other_than_difffake(params)
+    return [f"what is called {DEFAULT.label} here is another system's anomaly score ({other})"] if other else []
+
+
+def _summary(detail: dict[str, Any], seen: list[str], params: Params) -> str:
     others = [one for one in DETECTORS if one is not DEFAULT and any(one.key in found for found in detail.values())]
     rows = [
         {
@@ -61,7 +67,7 @@ def _summary(detail: dict[str, Any], seen: list[str]) -> str:
     ]
     table = pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format, na_rep="-")
     said = f" ({fakes_in_words(seen)})" if seen else ""
-    return f"Video-level AUC on the test split{said}\n{table}\n"
+    return "\n".join([f"Video-level AUC on the test split{said}", *_other_in_words(params), f"{table}\n"])
 
 
 def _protocol(params: Params, fitted_to: tuple[int, int] | None, seen: list[str]) -> dict[str, Any]:
@@ -78,6 +84,7 @@ def _protocol(params: Params, fitted_to: tuple[int, int] | None, seen: list[str]
         "fusion": params.fusion,
         "anomaly_model": params.anomaly_model.kind,
         "fitted_to": dict(zip(("pairs", "of"), fitted_to, strict=True)) if fitted_to else None,
+        "system": params.train.system,
         "scoring": params.scoring.model_dump(),
         "backbone": params.backbone.name,
         "face_detector": f"{FACE_DETECTORS[params.faces.detector].description}, {FACE_SELECTION[params.faces.select]}",
@@ -96,10 +103,11 @@ def _known_people(videos: pd.DataFrame, trained_on: pd.DataFrame) -> int:
 
 
 def _notes(datasets: dict[str, EvaluatedDataset], params: Params, seen: list[str]) -> list[str]:
-    """What a reader of the tables must know: fakes and people who were trained on, videos that are not in the
-    figures.
+    """What a reader of the tables must know: whose score it is, fakes and people who were trained on, videos that are
+    not in the figures.
     """
-    notes = [f"what was measured here is of a network {fakes_in_words(seen)}"] if seen else []
+    notes = _other_in_words(params)
+    notes += [f"what was measured here is of a network {fakes_in_words(seen)}"] if seen else []
     for name, dataset in datasets.items():
         videos = dataset.test
         real, there = videos["label"] == REAL, videos["reject_reason"] != VideoReject.MISSING_FILE
@@ -231,7 +239,7 @@ def main() -> None:
     pair_plot(paths.metrics / "pairs.png", {name: dataset.test for name, dataset in datasets.items()})
     tippett_plot(paths.metrics / "tippett.png", ratios)
     rests_on = what_a_verdict_rests_on(calibration, calibration.false_alarm_rate)
-    write_text(paths.metrics / "summary.txt", f"{_summary(detail, seen)}\n{rests_on}\n")
+    write_text(paths.metrics / "summary.txt", f"{_summary(detail, seen, params)}\n{rests_on}\n")
 
 
 if __name__ == "__main__":

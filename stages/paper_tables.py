@@ -11,6 +11,7 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from stages.cli import run
@@ -38,12 +40,34 @@ from stages.lib.records import REAL
 from stages.lib.schemas import SCORES
 from stages.lib.systems.registry import SYSTEMS
 from stages.lib.tables import read_table
-from stages.params import PARAMS, Params, load_params
+from stages.params import PARAMS, Params, load_params, other_than_difffake
 
 METRICS, DATA, MODELS, PRESETS = Path("metrics"), Path("data"), Path("models"), Path("presets")
 SYSTEMS_TABLE = "systems"  # a table by itself
 GUIDED = "diffusionfake"  # the system that is trained under guidance
+# What makes a system itself: -S may not give it to all.
+OWN_KEYS = (
+    *("synthesis.schemes", "synthesis.donors", "scoring.evidence"),
+    *("train.system", "train.loss", "train.tune", "train.patch", "train.boundary"),
+)
 Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
+
+
+def _keys(overrides: Iterable[str]) -> list[str]:
+    """The keys that overrides change."""
+    return [override.partition("=")[0].lstrip("+~") for override in overrides]
+
+
+def _with_overrides(overrides: Sequence[str]) -> Params:
+    """params.yaml as experiments with these overrides find it. Raises :class:`InputError` for what doesn't fit."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(shutil.copy(PARAMS, folder))
+        if overrides:
+            apply_overrides(path, list(overrides))
+        try:
+            return load_params(path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), f"{PARAMS}, with what -S gives")) from error
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -71,10 +95,16 @@ def _experiments() -> Iterator[Callable[[Overrides], Run | None]]:
         try:
             yield experiment
         finally:
+            shutil.rmtree(METRICS, ignore_errors=True)  # what an experiment added there is not the run's before
             for path in kept:
                 _copy(Path(folder) / path, path)
-            if Path("dvc.lock").exists():
-                subprocess.run(["dvc", "checkout", "--quiet", "--force"], check=False)
+            checkout = ["dvc", "checkout", "--quiet", "--force"]
+            if Path("dvc.lock").exists() and subprocess.run(checkout, check=False).returncode:
+                print(
+                    f"{DATA}/ and {MODELS}/ are not all as they were: DVC's cache lacks some of it (above), and what "
+                    "stands there may be of the last experiment; run `dvc repro`",
+                    file=sys.stderr,
+                )
 
 
 def _experiment(overrides: Overrides) -> Run | None:
@@ -169,8 +199,7 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
 
 def _overrides_of_preset(preset: Path, given: Sequence[str]) -> Overrides:
     """What a preset changes, as overrides of params; what is ``given`` counts instead."""
-    keys = {override.partition("=")[0].lstrip("+~") for override in given}
-    overrides: list[str] = []
+    keys, overrides = _keys(given), []
     for section, values in YAML(typ="safe").load(preset).items():
         for name, value in values.items() if isinstance(values, dict) else [("", values)]:
             key = f"{section}.{name}" if name else section
@@ -198,19 +227,25 @@ def _scores(system: str, datasets: Iterable[str]) -> dict[str, pd.DataFrame]:
 def _systems(arguments: argparse.Namespace, params: Params) -> None:
     """Run every system's preset; write metrics/systems.json, .md and .png.
 
-    What is given counts for all, but guidance's for DiffusionFake alone, and another network for none that is its
-    network.
+    What is given counts for all, but guidance's for DiffusionFake alone, and another network or its weights for none
+    that is its network. Raises :class:`InputError` for what would make a system another.
     """
     if arguments.only != [SYSTEMS_TABLE] or arguments.folds > 1:
         raise InputError(
             "`systems` is a table of its own, on the test split; give --only systems alone, without --folds"
         )
     given, scores, seen, failed = arguments.set_param, {}, {}, {}
-    named = any(override.startswith("backbone.name=") for override in given)
+    others = [key for key in _keys(given) if key.startswith(OWN_KEYS)]
+    if others:
+        raise InputError(
+            f"-S {others[0]} would make systems others than they are called; leave it out (where a preset doesn't name "
+            "it, params.yaml counts)"
+        )
+    network = [key for key in _keys(given) if key in ("backbone.name", "backbone.weights")]
     with _experiments() as run_experiment:
         for system in (OURS, *arguments.systems):
-            if named and system != OURS and SYSTEMS[system].own_network:
-                failed[system] = "its network is what it is, and -S backbone.name gives another"
+            if network and system != OURS and SYSTEMS[system].own_network:
+                failed[system] = f"its network is what it is, and -S {network[0]} gives another"
                 continue
             for_all = _without_guidance(given) if system != GUIDED else given
             preset = PRESETS / f"{system}.yaml"
@@ -236,16 +271,15 @@ def _systems(arguments: argparse.Namespace, params: Params) -> None:
         )
 
 
-def wanted_tables(only: list[str] | None, params: Params, overrides: list[str]) -> list[str]:
+def wanted_tables(only: list[str] | None, params: Params) -> list[str]:
     """The names of the tables to make: those named, or all that can be.
 
-    Raises :class:`InputError` for guidance's without Stable Diffusion's weights: its rows change what these do.
+    ``params``: with what -S gives. Raises :class:`InputError` for guidance's without Stable Diffusion's weights: its
+    rows change what these do.
     """
-    weights = [one.partition("=")[2] for one in overrides if one.startswith("guidance.weights=")]
-    guided = (weights[-1] if weights else params.guidance.weights) != "none"
     if only is None:
-        return [name for name in TABLES if guided or name != GUIDANCE]
-    if GUIDANCE in only and not guided:
+        return [name for name in TABLES if params.guidance.is_on or name != GUIDANCE]
+    if GUIDANCE in only and not params.guidance.is_on:
         raise InputError(
             "--only names guidance, but guidance.weights is 'none'; set it to Stable Diffusion's weights "
             "(docs/guidance.md), or give -S guidance.weights=FOLDER"
@@ -279,30 +313,41 @@ def _paper_datasets(params: Params) -> dict[str, str | None]:
 
 
 def _page(
-    tables: list[Table], results: dict[str, dict[str, list[Run | None]]], params: Params, command: str, how: str
+    tables: list[Table],
+    results: dict[str, dict[str, list[Run | None]]],
+    paper_datasets: dict[str, str | None],
+    command: str,
+    how: str,
 ) -> str:
     head = (
         f"# The paper's tables\n\nVideo-level AUC in %{how}; in brackets the paper's figure, – where there is none "
         "for the dataset.\n"
     )
-    paper_datasets = _paper_datasets(params)
     rendered = [render(table, results[table.title], paper_datasets) for table in tables]
     return "\n".join([head, f"Made by `{command}`.", "", *rendered])
 
 
 def main() -> None:
-    arguments, params = _parse(), load_params()
+    arguments = _parse()
     if not Path(".git").exists():
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
+    params = _with_overrides(arguments.set_param)
     if arguments.choose is not None:
+        if arguments.only or arguments.folds > 1:
+            raise InputError("--choose is a page of its own, on the test split; give it without --only and --folds")
         _choose(arguments, params)
         return
+    if other := other_than_difffake(params):
+        raise InputError(
+            f"the tables compare others with DiffFake, but params.yaml is another system's ({other}); write DiffFake's "
+            "settings into it first: `make preset NAME=people` or `NAME=paper`, or `git checkout params.yaml`"
+        )
     if arguments.only and SYSTEMS_TABLE in arguments.only:
         _systems(arguments, params)
         return
     if arguments.systems != list(SYSTEMS):
         raise InputError("--systems says which systems `--only systems` runs; give both, or neither")
-    names = wanted_tables(arguments.only, params, arguments.set_param)
+    names = wanted_tables(arguments.only, params)
     folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in names]
     planned = {
         (table.title, row.label): [(*arguments.set_param, *fold, *row.overrides) for fold in folds]
@@ -317,7 +362,9 @@ def main() -> None:
     parts = ["python -m stages.paper_tables --only", *names, f"--folds {arguments.folds}"]
     command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
     how = f", mean ± standard deviation over {len(folds)} folds of people" if len(folds) > 1 else ""
-    text = _page(tables, results, params, command, how)
+    # The paper's people are in other splits than a fold's.
+    paper_datasets = _paper_datasets(params) if len(folds) == 1 else {}
+    text = _page(tables, results, paper_datasets, command, how)
     write_text(METRICS / "tables.md", text)
     plot_tables(METRICS / "tables.png", tables, results)
     print(f"\n{text}\n{METRICS}/tables.md, {METRICS}/tables.png")

@@ -94,6 +94,16 @@ class Params(Settings):
         return self
 
 
+def other_than_difffake(params: Params) -> str:
+    """By which settings the anomaly score is another system's, for people; empty where it is DiffFake's."""
+    settings = {
+        f"train.system is {params.train.system}": params.train.system != "none",
+        f"train.loss is {params.train.loss}": params.train.loss == "gend",
+        "scoring.evidence is without pairs": "pairs" not in params.scoring.evidence,
+    }
+    return ", ".join(words for words, is_so in settings.items() if is_so)
+
+
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section that ``location`` (a key's path) points into, [] where it is not a section."""
     kind: object = Params
@@ -145,8 +155,8 @@ def load_params(path: Path = PARAMS) -> Params:
 def apply_presets(presets: list[Path], path: Path = PARAMS) -> None:
     """Write the values of presets into params.yaml, one after the other; the result is checked first.
 
-    Everything else and the comments stay, but ``datasets`` and ``photos``: a preset that names some is a protocol, and
-    they are all of it.
+    Everything else and the comments stay. A mapping of names (``datasets``, ``photos``, ``synthesis.schemes``) that a
+    preset has is all of it: none of those before remain.
     """
     yaml = YAML()
     yaml.width = 200
@@ -156,20 +166,17 @@ def apply_presets(presets: list[Path], path: Path = PARAMS) -> None:
             raise InputError(
                 f"no preset {preset}; there are: {', '.join(sorted(p.stem for p in Path('presets').glob('*.yaml')))}"
             )
-        values = yaml.load(preset)
-        for key in ("datasets", "photos"):
-            if key in values:
-                content[key] = values.pop(key)
-        _merge(content, values)
+        _merge(content, yaml.load(preset), Params)
     with atomic_path(path) as temporary:
         yaml.dump(content, temporary)
         load_params(temporary)
 
 
-def _merge(into: dict, values: dict) -> None:
+def _merge(into: dict, values: dict, section: type[Settings]) -> None:
     for key, value in values.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
+        kind = section.model_fields[key].annotation if key in section.model_fields else None
+        if _is_settings(kind) and isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value, kind)
         else:
             into[key] = value
 

@@ -84,17 +84,17 @@ def test_landmarks_are_those_of_the_rows_of_the_array(videos):
     np.testing.assert_allclose(videos[0].landmarks, [LANDMARKS, LANDMARKS + 1, LANDMARKS + 2], atol=1e-4)
 
 
-def test_a_source_is_made_from_all_of_its_faces_and_its_landmarks(videos):
+def test_a_source_is_made_from_its_split_all_of_its_faces_and_its_landmarks(videos):
     own, faces = videos[0], np.load(videos[0].faces)
 
-    def made_from(landmarks: np.ndarray) -> str:
-        return make_source(own.video_id, own.split, True, own.people, own.faces, landmarks).made_from
+    def made_from(landmarks: np.ndarray, split: str = own.split) -> str:
+        return make_source(own.video_id, split, True, own.people, own.faces, landmarks).made_from
 
     assert made_from(own.landmarks) == own.made_from
-    seen = {own.made_from, made_from(own.landmarks + 1)}
+    seen = {own.made_from, made_from(own.landmarks + 1), made_from(own.landmarks, "val")}
     faces.ravel()[faces.size // 3] ^= 1
     np.save(own.faces, faces)
-    assert len(seen | {made_from(own.landmarks)}) == 3
+    assert own.split == "train" and len(seen | {made_from(own.landmarks)}) == 4
 
 
 def test_a_split_without_a_face_is_an_error(tmp_path):

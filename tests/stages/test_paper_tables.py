@@ -16,7 +16,7 @@ from stages import paper_tables
 from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training
 from stages.lib.evaluation.tables import TABLES, Run
-from stages.lib.files import write_json
+from stages.lib.files import write_json, write_text
 from stages.lib.systems.registry import SYSTEMS
 from stages.paper_tables import _overrides_of_preset, wanted_tables
 from stages.params import apply_presets, load_params
@@ -82,6 +82,16 @@ def test_the_page_of_choices_says_it_too(tmp_path, monkeypatch, seen, page):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+def test_a_system_after_another_is_what_it_is(tmp_path, system):
+    """Whatever makes a system itself is in its preset, or else as it was before any."""
+    alone, after = (Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / name)) for name in ("a.yaml", "b.yaml"))
+    apply_presets([ROOT / f"presets/{system}.yaml"], alone)
+    apply_presets([ROOT / f"presets/{name}.yaml" for name in ("diffusionfake", system)], after)
+    assert load_params(after).guidance.is_on == load_params(alone).guidance.is_on
+    assert load_params(after).train.system == load_params(alone).train.system
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_presets_overrides_change_what_the_preset_does(tmp_path, system):
     path, other = (Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / name)) for name in ("params.yaml", "b.yaml"))
     apply_presets([ROOT / f"presets/{system}.yaml"], path)
@@ -100,6 +110,16 @@ def test_what_is_given_counts_whatever_a_preset_says(tmp_path):
         3,
         "face_xray",
     )
+
+
+def test_what_an_experiment_adds_to_the_metrics_does_not_stay(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("params.yaml", "metrics/auc.json"):
+        write_text(tmp_path / name, "before")
+    with paper_tables._experiments():
+        write_text(tmp_path / "metrics/auc.json", "after")
+        write_text(tmp_path / "metrics/train/guidance.png", "after")
+    assert {path.name: path.read_text() for path in (tmp_path / "metrics").rglob("*")} == {"auc.json": "before"}
 
 
 @pytest.fixture
@@ -140,6 +160,43 @@ def test_every_system_is_run_with_what_is_given(table):
     assert [overrides[-2:] for overrides in table[1]] == [("seed=1", "guidance.weights=none")] * 3
 
 
+@pytest.mark.parametrize("key", ["train.system=none", "~synthesis.schemes", "scoring.evidence=[pairs]"])
+def test_what_makes_a_system_itself_is_not_given_to_all(table, monkeypatch, key):
+    monkeypatch.setattr(sys, "argv", ["t", "--only", "systems", "-S", key])
+    monkeypatch.setattr(paper_tables, "_with_overrides", lambda overrides: SHIPPED)
+    with pytest.raises(InputError, match=f"-S {key.strip('~').partition('=')[0]} would make systems others than they"):
+        paper_tables.main()
+
+
+@pytest.mark.parametrize(
+    ("preset", "why"),
+    [
+        ("pcl", r"train.system is pcl, scoring.evidence is without pairs"),
+        ("gend", "train.loss is gend"),
+        ("sbi", "scoring.evidence is without pairs"),
+    ],
+)
+def test_another_systems_settings_are_not_called_difffake(table, monkeypatch, preset, why):
+    apply_presets([ROOT / f"presets/{preset}.yaml"])
+    for command in (["t", "--only", "systems"], ["t", "--only", "fusion"]):
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(InputError, match=f"but params.yaml is another system's \\({why}\\)"):
+            paper_tables.main()
+
+
+def test_what_is_given_must_fit(table, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["t", "--only", "fusion", "-S", "fusion=none"])
+    with pytest.raises(InputError, match="^params.yaml, with what -S gives: fusion: found 'none'"):
+        paper_tables.main()
+
+
+@pytest.mark.parametrize("extra", [["--only", "fusion"], ["--folds", "3"]])
+def test_a_choice_is_made_alone(table, monkeypatch, extra):
+    monkeypatch.setattr(sys, "argv", ["t", "--choose", *extra])
+    with pytest.raises(InputError, match="--choose is a page of its own"):
+        paper_tables.main()
+
+
 def test_guidance_is_given_to_diffusionfake_alone():
     given = ["guidance.weights=sd", "guidance.size=64", "seed=1"]
     assert paper_tables._without_guidance(given) == ["seed=1", "guidance.weights=none"]
@@ -167,17 +224,16 @@ def test_params_are_as_they_were_after_the_table(table):
 
 
 def test_guidances_table_is_left_out_without_its_weights():
-    assert wanted_tables(None, SHIPPED, []) == [name for name in TABLES if name != "guidance"]
+    assert wanted_tables(None, SHIPPED) == [name for name in TABLES if name != "guidance"]
 
 
-@pytest.mark.parametrize(("params", "overrides"), [(GUIDED, []), (SHIPPED, ["guidance.weights=inputs/sd"])])
-def test_with_its_weights_guidances_table_is_among_all(params, overrides):
-    assert wanted_tables(None, params, overrides) == list(TABLES)
+def test_with_its_weights_guidances_table_is_among_all():
+    assert wanted_tables(None, GUIDED) == list(TABLES)
 
 
 def test_guidances_table_without_its_weights_is_an_error():
     with pytest.raises(InputError) as error:
-        wanted_tables(["fusion", "guidance"], SHIPPED, [])
+        wanted_tables(["fusion", "guidance"], SHIPPED)
     assert str(error.value) == (
         "--only names guidance, but guidance.weights is 'none'; set it to Stable Diffusion's weights "
         "(docs/guidance.md), or give -S guidance.weights=FOLDER"
@@ -185,4 +241,4 @@ def test_guidances_table_without_its_weights_is_an_error():
 
 
 def test_the_tables_that_are_named_are_made():
-    assert wanted_tables(["fusion"], SHIPPED, []) == ["fusion"]
+    assert wanted_tables(["fusion"], SHIPPED) == ["fusion"]

@@ -203,6 +203,12 @@ def test_presets_are_valid_and_change_only_what_they_say(tmp_path, preset):
     assert path.read_text().startswith("#")
 
 
+def test_a_presets_mapping_of_names_is_all_of_it(tmp_path):
+    path = _write(tmp_path, lambda params: params["synthesis"].update(schemes={"jawline": 50, "swap": 1}))
+    apply_presets([ROOT / "presets/people.yaml"], path)
+    assert load_params(path).synthesis.schemes == load_params(ROOT / "params.yaml").synthesis.schemes
+
+
 def test_the_people_preset_is_the_demos_method_on_other_data_and_for_longer():
     ours, people = (YAML(typ="safe").load(ROOT / name) for name in ("params.yaml", "presets/people.yaml"))
     data = {"seed", "train_dataset", "datasets", "photos", "cross_validation", "demo", "calibration"}

@@ -52,6 +52,19 @@ def test_a_system_goes_from_pseudo_fakes_to_its_own_auc(evaluated, system):
     assert type(network.system) is EXTENDED[system].extension()
 
 
+def test_another_systems_score_is_not_passed_off_as_difffakes(evaluated, ran):
+    said = "what is called DiffFake here is another system's anomaly score ("
+    pages, ours = (
+        [folder / "metrics" / name for name in ("summary.txt", "benchmarks.md")] for folder in (evaluated("pcl"), ran)
+    )
+    assert all(f"{said}train.system is pcl, scoring.evidence is without pairs)" in page.read_text() for page in pages)
+    assert not any(said in page.read_text() for page in ours)
+    assert [read_json(page.with_name("detail.json"))["protocol"]["system"] for page in (pages[0], ours[0])] == [
+        "pcl",
+        "none",
+    ]
+
+
 def test_mesonet_goes_from_pseudo_fakes_to_its_auc(evaluated):
     folder = evaluated("mesonet")
     assert load_backbone(folder / "models/backbone.safetensors", "cpu")[1].name == "meso4"

@@ -56,10 +56,10 @@ def genuine_fakes(
 ) -> list[GenuineFake]:
     """The fakes of train and val that can be used, each with the faces of its original, or of another real video.
 
-    Left out are those without faces, and those whose name tells that they show a person whose real video isn't of their
-    split, or has no faces: else test people could be trained on. The real video is the original where that is one of
-    ``reals`` and of the same split; else one of the split, the lowest by a hash beside the fake's name, so that an
-    added one takes few others' places, and its faces are taken in order.
+    Left out are those without faces, those made from a video of another split, and those whose name tells that they
+    show a person whose real video isn't of their split, or has no faces: else test people could be trained on. The real
+    video is the original where that is one of ``reals``; else one of the split, the lowest by a hash beside the fake's
+    name, so that an added one takes few others' places, and its faces are taken in order.
 
     ``index``: the ``INDEX`` table of the training dataset, with the splits that count; ``faces``: its folder of faces;
     ``reals``: of :func:`.making.training_videos`; ``keep_sources``: find the faces that were put in as well, and leave
@@ -70,15 +70,16 @@ def genuine_fakes(
     table = table.filter(pc.is_valid(table["face_row"])).to_pandas().sort_values("face_row")
     found = dict(iter(table.groupby("video_id")))
     known = {real.video_id.removeprefix("videos/"): real for real in reals}
+    split_of = dict(zip(index["video_id"], index["split"], strict=True))
     listed = index[(index["label"] == FAKE) & index["split"].isin(["train", "val"])]
     fakes = []
     for video_id, split, method, original in listed[["video_id", "split", "method", "original"]].itertuples(
         index=False
     ):
-        if video_id not in found:
+        if video_id not in found or split_of.get(original, split) != split:
             continue
         own, real = found[video_id], known.get(original)
-        of_original = real is not None and real.split == split
+        of_original = real is not None
         _, shown = target_and_source({"video_id": video_id, "original": original})
         if keep_sources and not shown:
             raise InputError(
@@ -89,7 +90,7 @@ def genuine_fakes(
         source = known.get(shown)
         if (shown and (source is None or source.split != split)) or (keep_sources and not of_original):
             continue
-        if real is None or not of_original:
+        if real is None:
             real = _some_real(video_id, [one for one in reals if one.split == split])
         theirs = found[real.video_id.removeprefix("videos/")]
         rows, same = counterparts(own, theirs) if of_original else _in_order(len(own), len(theirs))

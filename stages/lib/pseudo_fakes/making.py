@@ -92,8 +92,8 @@ def training_videos(index: pd.DataFrame, faces: Path) -> list[Source]:
 def make_source(
     name: str, split: str, is_video: bool, people: np.ndarray, faces: Path, landmarks: np.ndarray
 ) -> Source:
-    """A source that is made from its faces and landmarks."""
-    made_from = hashlib.blake2b(sha256(faces).encode() + landmarks.tobytes(), digest_size=16).hexdigest()
+    """A source that is made from its split, faces and landmarks."""
+    made_from = hashlib.blake2b(f"{split}\0{sha256(faces)}".encode() + landmarks.tobytes(), digest_size=16).hexdigest()
     return Source(name, made_from, split, is_video, people, faces, landmarks)
 
 
@@ -132,7 +132,7 @@ def _with_donors(source: Source, sources: Sequence[Source]) -> Source:
     own = set(source.people)
     others = [one for one in sources if one.split == source.split and len(own | set(one.people)) > 1]
     donors = tuple(sorted(others, key=rank)[:_DONORS])
-    digest = hashlib.blake2b(source.split.encode(), digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for one in (source, *donors):
         digest.update(f"{one.video_id}\0{one.made_from}".encode())
         digest.update("\0".join(one.people).encode())
