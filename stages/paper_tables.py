@@ -8,21 +8,23 @@ cache. Afterwards params.yaml, metrics and data are as they were.
 """
 
 import argparse
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from dvc.utils.hydra import apply_overrides
-from ruamel.yaml import YAML
 
 from stages.cli import run
+from stages.experiments import (
+    DATA,
+    METRICS,
+    MODELS,
+    Overrides,
+    experiments,
+    keys_of,
+    overrides_of_preset,
+    with_overrides,
+)
 from stages.lib.anomaly.evidence import make_reference
 from stages.lib.anomaly.files import load_anomaly_models
 from stages.lib.anomaly.scoring import mean_evidence
@@ -30,7 +32,6 @@ from stages.lib.calibration.bundle import ANOMALY_MODEL, fakes_in_words
 from stages.lib.datasets.folds import people
 from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training, candidates, choice_page, choose, score_candidate
-from stages.lib.evaluation.detectors import DEFAULT
 from stages.lib.evaluation.paper import comparable, paper_dataset
 from stages.lib.evaluation.systems import OURS, compare_systems, own_detector, plot_systems, systems_page
 from stages.lib.evaluation.tables import GUIDANCE, TABLES, Run, Table, plot_tables, render
@@ -40,9 +41,9 @@ from stages.lib.records import REAL
 from stages.lib.schemas import SCORES
 from stages.lib.systems.registry import SYSTEMS
 from stages.lib.tables import read_table
-from stages.params import PARAMS, Params, load_params, other_than_difffake
+from stages.params import Params, load_params, other_than_difffake
 
-METRICS, DATA, MODELS, PRESETS = Path("metrics"), Path("data"), Path("models"), Path("presets")
+PRESETS = Path("presets")
 SYSTEMS_TABLE = "systems"  # a table by itself
 GUIDED = "diffusionfake"  # the system that is trained under guidance
 # What makes a system itself: -S may not give it to all.
@@ -50,77 +51,6 @@ OWN_KEYS = (
     *("synthesis.schemes", "synthesis.donors", "scoring.evidence"),
     *("train.system", "train.loss", "train.tune", "train.patch", "train.boundary"),
 )
-Overrides = tuple[str, ...]  # of params, as `dvc exp run -S` takes them
-
-
-def _keys(overrides: Iterable[str]) -> list[str]:
-    """The keys that overrides change."""
-    return [override.partition("=")[0].lstrip("+~") for override in overrides]
-
-
-def _with_overrides(overrides: Sequence[str]) -> Params:
-    """params.yaml as experiments with these overrides find it. Raises :class:`InputError` for what doesn't fit."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(shutil.copy(PARAMS, folder))
-        if overrides:
-            apply_overrides(path, list(overrides))
-        try:
-            return load_params(path)
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), f"{PARAMS}, with what -S gives")) from error
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target)
-
-
-@contextmanager
-def _experiments() -> Iterator[Callable[[Overrides], Run | None]]:
-    """Give what runs an experiment. Each starts from params.yaml as it is now: DVC leaves there what -S changes.
-
-    Put params.yaml, dvc.lock, metrics and, from DVC's cache, data and models back when the body ends.
-    """
-    kept = [path for path in (PARAMS, Path("dvc.lock"), METRICS) if path.exists()]
-    with tempfile.TemporaryDirectory() as folder:
-        for path in kept:
-            _copy(path, Path(folder) / path)
-
-        def experiment(overrides: Overrides) -> Run | None:
-            _copy(Path(folder) / PARAMS, PARAMS)
-            return _experiment(overrides)
-
-        try:
-            yield experiment
-        finally:
-            shutil.rmtree(METRICS, ignore_errors=True)  # what an experiment added there is not the run's before
-            for path in kept:
-                _copy(Path(folder) / path, path)
-            checkout = ["dvc", "checkout", "--quiet", "--force"]
-            if Path("dvc.lock").exists() and subprocess.run(checkout, check=False).returncode:
-                print(
-                    f"{DATA}/ and {MODELS}/ are not all as they were: DVC's cache lacks some of it (above), and what "
-                    "stands there may be of the last experiment; run `dvc repro`",
-                    file=sys.stderr,
-                )
-
-
-def _experiment(overrides: Overrides) -> Run | None:
-    """Run one experiment; None where it failed (DVC has printed why)."""
-    settings = [part for override in overrides for part in ("-S", override)]
-    print(f"\n== dvc exp run {' '.join(overrides)}", flush=True)
-    if subprocess.run(["dvc", "exp", "run", *settings, "evaluate"], check=False).returncode:
-        return None
-    auc, baselines, found, detail = (
-        json.loads((METRICS / f"{name}.json").read_text()) for name in ("auc", "baselines", "families", "detail")
-    )
-    families: dict[str, dict[str, dict[str, float | None]]] = {}
-    for dataset, of in found.items():
-        for name, groups in of.items():
-            families.setdefault(DEFAULT.key if name == "default" else name, {})[dataset] = groups
-    return Run({DEFAULT.key: auc, **baselines}, families, detail["protocol"].get("trained_on_fakes", []))
 
 
 def _parse() -> argparse.Namespace:
@@ -176,7 +106,7 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
             raise InputError(f"with --choose, -S {key}=… would change nothing; give it by {option}")
     runs = []
     seen: set[str] = set()
-    with _experiments() as run_experiment:
+    with experiments() as run_experiment:
         for seed in seeds:
             found = []
             for fusion in fusions:
@@ -195,19 +125,6 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
     text += f"\nThe network was {fakes_in_words(sorted(seen))}.\n" if seen else ""
     write_text(METRICS / "choice.md", text)
     print(f"\n{text}\n{METRICS}/choice.md")
-
-
-def _overrides_of_preset(preset: Path, given: Sequence[str]) -> Overrides:
-    """What a preset changes, as overrides of params; what is ``given`` counts instead."""
-    keys, overrides = _keys(given), []
-    for section, values in YAML(typ="safe").load(preset).items():
-        for name, value in values.items() if isinstance(values, dict) else [("", values)]:
-            key = f"{section}.{name}" if name else section
-            if key not in keys:
-                # A list can't be written over a mapping (synthesis.schemes).
-                text = str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "").replace("'", "")
-                overrides += [f"~{key}", f"+{key}={text}"] if isinstance(value, (list, dict)) else [f"{key}={text}"]
-    return (*overrides, *given)
 
 
 def _without_guidance(given: Sequence[str]) -> list[str]:
@@ -235,21 +152,21 @@ def _systems(arguments: argparse.Namespace, params: Params) -> None:
             "`systems` is a table of its own, on the test split; give --only systems alone, without --folds"
         )
     given, scores, seen, failed = arguments.set_param, {}, {}, {}
-    others = [key for key in _keys(given) if key.startswith(OWN_KEYS)]
+    others = [key for key in keys_of(given) if key.startswith(OWN_KEYS)]
     if others:
         raise InputError(
             f"-S {others[0]} would make systems others than they are called; leave it out (where a preset doesn't name "
             "it, params.yaml counts)"
         )
-    network = [key for key in _keys(given) if key in ("backbone.name", "backbone.weights")]
-    with _experiments() as run_experiment:
+    network = [key for key in keys_of(given) if key in ("backbone.name", "backbone.weights")]
+    with experiments() as run_experiment:
         for system in (OURS, *arguments.systems):
             if network and system != OURS and SYSTEMS[system].own_network:
                 failed[system] = f"its network is what it is, and -S {network[0]} gives another"
                 continue
             for_all = _without_guidance(given) if system != GUIDED else given
             preset = PRESETS / f"{system}.yaml"
-            experiment = run_experiment(tuple(for_all) if system == OURS else _overrides_of_preset(preset, for_all))
+            experiment = run_experiment(tuple(for_all) if system == OURS else overrides_of_preset(preset, for_all))
             if experiment is None:
                 failed[system] = "its experiment failed; what it printed says why"
             else:
@@ -298,7 +215,7 @@ def _run_all(planned: dict[tuple[str, str], list[Overrides]], n_folds: int) -> d
     other.
     """
     runs: dict[Overrides, Run | None] = {}
-    with _experiments() as run_experiment:
+    with experiments() as run_experiment:
         for overrides in (of_row[fold] for fold in range(n_folds) for of_row in planned.values()):
             if overrides not in runs:
                 runs[overrides] = run_experiment(overrides)
@@ -331,7 +248,7 @@ def main() -> None:
     arguments = _parse()
     if not Path(".git").exists():
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
-    params = _with_overrides(arguments.set_param)
+    params = with_overrides(arguments.set_param)
     if arguments.choose is not None:
         if arguments.only or arguments.folds > 1:
             raise InputError("--choose is a page of its own, on the test split; give it without --only and --folds")

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 from dvc.utils.hydra import apply_overrides
 
-from stages import paper_tables
+from stages import experiments, paper_tables
+from stages.experiments import overrides_of_preset
 from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training
 from stages.lib.evaluation.tables import TABLES, Run
 from stages.lib.files import write_json, write_text
 from stages.lib.systems.registry import SYSTEMS
-from stages.paper_tables import _overrides_of_preset, wanted_tables
+from stages.paper_tables import wanted_tables
 from stages.params import apply_presets, load_params
 from tests.helpers import pipeline
 from tests.helpers.params import SHIPPED
@@ -39,7 +40,7 @@ def test_an_experiment_says_which_fakes_its_network_was_trained_on(tmp_path, mon
     }
     for name, content in contents.items():
         write_json(Path("metrics", f"{name}.json"), content)
-    found = paper_tables._experiment(())
+    found = experiments._experiment(())
     assert (found.methods["classifier"], found.seen) == ({}, seen)
 
 
@@ -56,7 +57,7 @@ def test_no_experiment_keeps_what_another_changed(tmp_path, monkeypatch):
         pipeline.run(tmp_path, *command.split())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{pipeline.BIN}:{os.environ['PATH']}")
-    with paper_tables._experiments() as run_experiment:
+    with experiments.experiments() as run_experiment:
         assert run_experiment(("a=1",)) and run_experiment(("b=1",))
     assert Path("ran.txt").read_text() == "a: 1\nb: 0\na: 0\nb: 1\n"
     assert Path("params.yaml").read_text() == "a: 0\nb: 0\n"
@@ -68,7 +69,7 @@ def test_no_experiment_keeps_what_another_changed(tmp_path, monkeypatch):
 def test_the_page_of_choices_says_it_too(tmp_path, monkeypatch, seen, page):
     monkeypatch.chdir(tmp_path)
     given = {
-        "_experiments": lambda: nullcontext(lambda overrides: Run({}, {}, seen)),
+        "experiments": lambda: nullcontext(lambda overrides: Run({}, {}, seen)),
         "load_params": lambda: SHIPPED,
         "_trained": lambda params, fusion: Training(None, {}, {}, {}),
         "choose": lambda runs, seed: None,
@@ -95,14 +96,14 @@ def test_a_system_after_another_is_what_it_is(tmp_path, system):
 def test_a_presets_overrides_change_what_the_preset_does(tmp_path, system):
     path, other = (Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / name)) for name in ("params.yaml", "b.yaml"))
     apply_presets([ROOT / f"presets/{system}.yaml"], path)
-    apply_overrides(other, _overrides_of_preset(ROOT / f"presets/{system}.yaml", ()))  # as `dvc exp run -S` does
+    apply_overrides(other, overrides_of_preset(ROOT / f"presets/{system}.yaml", ()))  # as `dvc exp run -S` does
     assert load_params(other) == load_params(path)
 
 
 def test_what_is_given_counts_whatever_a_preset_says(tmp_path):
     given = ("train.epochs=9", "synthesis.donors=0.5", "seed=3")
     path = Path(shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml"))
-    apply_overrides(path, _overrides_of_preset(ROOT / "presets/face_xray.yaml", given))
+    apply_overrides(path, overrides_of_preset(ROOT / "presets/face_xray.yaml", given))
     params = load_params(path)
     assert (params.train.epochs, params.synthesis.donors, params.seed, params.train.system) == (
         9,
@@ -116,7 +117,7 @@ def test_what_an_experiment_adds_to_the_metrics_does_not_stay(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     for name in ("params.yaml", "metrics/auc.json"):
         write_text(tmp_path / name, "before")
-    with paper_tables._experiments():
+    with experiments.experiments():
         write_text(tmp_path / "metrics/auc.json", "after")
         write_text(tmp_path / "metrics/train/guidance.png", "after")
     assert {path.name: path.read_text() for path in (tmp_path / "metrics").rglob("*")} == {"auc.json": "before"}
@@ -137,7 +138,7 @@ def table(tmp_path, monkeypatch):
     rows = [("a", "real", "", "p", "", 0.0), ("b", "real", "", "q", "", 1.0), ("a1", "fake", "swap", "p", "a", 0.5)]
     videos = pd.DataFrame(rows, columns=["video_id", "label", "family", "person", "original", "score"])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(paper_tables, "_experiment", experiment)
+    monkeypatch.setattr(experiments, "_experiment", experiment)
     monkeypatch.setattr(paper_tables, "_scores", lambda system, datasets: dict.fromkeys(datasets, videos))
     monkeypatch.setattr(sys, "argv", ["t", "--only", "systems", "--systems", "srm", "pcl", "-S", "seed=1"])
     with pytest.raises(InputError, match=r"1 of 3 systems failed \(srm\)"):
@@ -163,7 +164,7 @@ def test_every_system_is_run_with_what_is_given(table):
 @pytest.mark.parametrize("key", ["train.system=none", "~synthesis.schemes", "scoring.evidence=[pairs]"])
 def test_what_makes_a_system_itself_is_not_given_to_all(table, monkeypatch, key):
     monkeypatch.setattr(sys, "argv", ["t", "--only", "systems", "-S", key])
-    monkeypatch.setattr(paper_tables, "_with_overrides", lambda overrides: SHIPPED)
+    monkeypatch.setattr(paper_tables, "with_overrides", lambda overrides: SHIPPED)
     with pytest.raises(InputError, match=f"-S {key.strip('~').partition('=')[0]} would make systems others than they"):
         paper_tables.main()
 
