@@ -223,7 +223,9 @@ def _run_all(planned: dict[tuple[str, str], list[Overrides]], n_folds: int) -> d
 
 
 def _paper_datasets(params: Params) -> dict[str, str | None]:
-    """Which of the paper's each dataset is, where the paper's figures were trained on what these were."""
+    """Which of the paper's each dataset is, where the paper's figures were trained and tested on what these were."""
+    if params.cross_validation.folds > 1:  # a fold's people aren't those of the paper's split
+        return {}
     known = {name: paper_dataset(dataset.layout, dataset.quality) for name, dataset in params.datasets.items()}
     trained_on = known[params.train_dataset]
     return {name: one for name, one in known.items() if one and comparable((one, ""), trained_on)}
@@ -248,10 +250,11 @@ def main() -> None:
     arguments = _parse()
     if not Path(".git").exists():
         raise InputError("no .git here: experiments are recorded in Git; run in a clone of the repository")
-    params = with_overrides(arguments.set_param)
+    folds = _overrides_of_folds(arguments.folds)
+    params = with_overrides([*arguments.set_param, *folds[0]])
     if arguments.choose is not None:
-        if arguments.only or arguments.folds > 1:
-            raise InputError("--choose is a page of its own, on the test split; give it without --only and --folds")
+        if arguments.only or arguments.systems != list(SYSTEMS) or len(folds) > 1:
+            raise InputError("--choose is a page of its own, on the test split; give no --only, --systems or --folds")
         _choose(arguments, params)
         return
     if other := other_than_difffake(params):
@@ -265,7 +268,7 @@ def main() -> None:
     if arguments.systems != list(SYSTEMS):
         raise InputError("--systems says which systems `--only systems` runs; give both, or neither")
     names = wanted_tables(arguments.only, params)
-    folds, tables = _overrides_of_folds(arguments.folds), [TABLES[name] for name in names]
+    tables = [TABLES[name] for name in names]
     planned = {
         (table.title, row.label): [(*arguments.set_param, *fold, *row.overrides) for fold in folds]
         for table in tables
@@ -279,9 +282,7 @@ def main() -> None:
     parts = ["python -m stages.paper_tables --only", *names, f"--folds {arguments.folds}"]
     command = " ".join([*parts, *(f"-S {override}" for override in arguments.set_param)])
     how = f", mean ± standard deviation over {len(folds)} folds of people" if len(folds) > 1 else ""
-    # The paper's people are in other splits than a fold's.
-    paper_datasets = _paper_datasets(params) if len(folds) == 1 else {}
-    text = _page(tables, results, paper_datasets, command, how)
+    text = _page(tables, results, _paper_datasets(params), command, how)
     write_text(METRICS / "tables.md", text)
     plot_tables(METRICS / "tables.png", tables, results)
     print(f"\n{text}\n{METRICS}/tables.md, {METRICS}/tables.png")

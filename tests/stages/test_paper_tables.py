@@ -14,6 +14,7 @@ from dvc.utils.hydra import apply_overrides
 
 from stages import experiments, paper_tables
 from stages.experiments import overrides_of_preset
+from stages.lib.datasets.settings import DatasetSettings
 from stages.lib.errors import InputError
 from stages.lib.evaluation.choice import Training
 from stages.lib.evaluation.tables import TABLES, Run
@@ -191,11 +192,19 @@ def test_what_is_given_must_fit(table, monkeypatch):
         paper_tables.main()
 
 
-@pytest.mark.parametrize("extra", [["--only", "fusion"], ["--folds", "3"]])
+@pytest.mark.parametrize("extra", [["--only", "fusion"], ["--systems", "pcl"], ["--folds", "3"]])
 def test_a_choice_is_made_alone(table, monkeypatch, extra):
     monkeypatch.setattr(sys, "argv", ["t", "--choose", *extra])
     with pytest.raises(InputError, match="--choose is a page of its own"):
         paper_tables.main()
+
+
+@pytest.mark.parametrize(("folds", "known"), [(1, {"ffpp": "ffpp"}), (3, {})])
+def test_a_fold_stands_beside_no_figure_of_the_paper(folds, known):
+    ffpp = DatasetSettings(layout="ffpp", root="inputs/ffpp", quality="c0")
+    cross_validation = SHIPPED.cross_validation.model_copy(update={"folds": folds})
+    changes = {"datasets": {"ffpp": ffpp}, "train_dataset": "ffpp", "cross_validation": cross_validation}
+    assert paper_tables._paper_datasets(SHIPPED.model_copy(update=changes)) == known
 
 
 def test_guidance_is_given_to_diffusionfake_alone():
