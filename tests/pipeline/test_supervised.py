@@ -17,12 +17,12 @@ SAID = "trained on fakes: swap-1, swap-2"
 
 def _split_anew(videos: pd.DataFrame) -> pd.DataFrame:
     """Of the two test people of the demo the first's real is for training, with a fake by swap-1; a fake of the second
-    by swap-2 is for validation.
+    by swap-2, as if it were not known of which video, is for validation.
     """
     first, second = sorted(videos.loc[videos["split"] == "test", "identity"].unique())
     is_first = videos["identity"] == first
     videos.loc[is_first & videos["method"].isin(["", "swap-1"]), "split"] = "train"
-    videos.loc[(videos["identity"] == second) & (videos["method"] == "swap-2"), "split"] = "val"
+    videos.loc[(videos["identity"] == second) & (videos["method"] == "swap-2"), ["split", "original"]] = ("val", "")
     return videos
 
 
