@@ -28,10 +28,11 @@ def keys_of(overrides: Iterable[str]) -> list[str]:
 
 def with_overrides(overrides: Sequence[str]) -> Params:
     """params.yaml as experiments with these overrides find it. Raises :class:`InputError` for what doesn't fit."""
+    if not overrides:
+        return load_params()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(shutil.copy(PARAMS, folder))
-        if overrides:
-            apply_overrides(path, list(overrides))
+        apply_overrides(path, list(overrides))
         try:
             return load_params(path)
         except InputError as error:

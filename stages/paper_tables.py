@@ -102,7 +102,7 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
     """Choose what the score is made of; write metrics/choice.md. An experiment for each seed and fusion."""
     seeds, fusions = arguments.seeds or [params.seed], arguments.choose or [params.fusion]
     for key, option in (("seed", "--seeds"), ("fusion", "--choose")):
-        if any(override.startswith(f"{key}=") for override in arguments.set_param):
+        if key in keys_of(arguments.set_param):
             raise InputError(f"with --choose, -S {key}=… would change nothing; give it by {option}")
     runs = []
     seen: set[str] = set()
@@ -129,7 +129,8 @@ def _choose(arguments: argparse.Namespace, params: Params) -> None:
 
 def _without_guidance(given: Sequence[str]) -> list[str]:
     """What is given, for a system that isn't trained under guidance."""
-    return [*(override for override in given if not override.startswith("guidance.")), "guidance.weights=none"]
+    others = [one for one, key in zip(given, keys_of(given), strict=True) if not key.startswith("guidance.")]
+    return [*others, "guidance.weights=none"]
 
 
 def _scores(system: str, datasets: Iterable[str]) -> dict[str, pd.DataFrame]:
