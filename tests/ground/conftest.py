@@ -4,8 +4,8 @@ import distributed
 import pytest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dask_address():
-    """The address of a cluster of two processes."""
+    """The address of a cluster of two processes: one for each test, since some kill them."""
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local:
         yield local.scheduler_address
