@@ -50,6 +50,7 @@ GUIDED = "diffusionfake"  # the system that is trained under guidance
 OWN_KEYS = (
     *("synthesis.schemes", "synthesis.donors", "scoring.evidence"),
     *("train.system", "train.loss", "train.tune", "train.patch", "train.boundary"),
+    *("anomaly_model.kind", "anomaly_model.components"),
 )
 
 

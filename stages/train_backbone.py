@@ -77,7 +77,7 @@ def _train(paths: argparse.Namespace, params: Params, processes: Processes) -> N
         system="" if params.train.system == "none" else params.train.system,
     )
     fakes = read_table(paths.fakes / FAKES_TABLE, FAKES)
-    seen = sorted({*architecture.trained_on_fakes, *genuine_methods(fakes)})
+    seen = sorted({*architecture.trained_on_fakes, *(genuine_methods(fakes) if params.train.selects else ())})
     architecture = replace(architecture, trained_on_fakes=tuple(seen))
     train_bank, val_bank = (FakeBank(paths.fakes, fakes, split) for split in ("train", "val"))
     given = (model, size, train_bank, val_bank, params.train, params.seed, processes.device())

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import timm
 
+from stages.lib.backbone.batches import training_batch
 from stages.lib.backbone.training import Trainer
 from stages.lib.errors import InputError
 from stages.lib.files import bank_file, write_array
@@ -97,6 +98,14 @@ def test_genuine_fakes_are_told_by_their_source_and_named_by_their_method():
     rows = [HOW | {"source": source, "scheme": scheme} for source, scheme in sources]
     same = {"is_video": True, "split": "train", "face_row": 0, "variant": 0}
     assert genuine_methods(pa.Table.from_pylist([row | same for row in rows], schema=FAKES)) == ["X", "Y"]
+
+
+def test_a_batch_and_each_share_of_it_tell_which_fakes_are_genuine(tmp_path):
+    bank, faces = _mixed(tmp_path), np.array([3, 0, 14, 2])
+    expected = [False, True, False, True]
+    for share in (None, slice(0, 2), slice(2, 4)):
+        of = (bank, faces, np.zeros(4, int), training_settings(), 32, np.random.default_rng(0))
+        assert training_batch(*of, share=share).genuine.tolist() == expected[share or slice(None)]
 
 
 def test_what_was_pasted_is_that_of_the_row_and_variant(tmp_path):

@@ -162,7 +162,9 @@ def test_every_system_is_run_with_what_is_given(table):
     assert [overrides[-2:] for overrides in table[1]] == [("seed=1", "guidance.weights=none")] * 3
 
 
-@pytest.mark.parametrize("key", ["train.system=none", "~synthesis.schemes", "scoring.evidence=[pairs]"])
+@pytest.mark.parametrize(
+    "key", ["train.system=none", "~synthesis.schemes", "scoring.evidence=[pairs]", "anomaly_model.kind=flow"]
+)
 def test_what_makes_a_system_itself_is_not_given_to_all(table, monkeypatch, key):
     monkeypatch.setattr(sys, "argv", ["t", "--only", "systems", "-S", key])
     monkeypatch.setattr(paper_tables, "with_overrides", lambda overrides: SHIPPED)

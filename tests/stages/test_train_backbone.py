@@ -97,6 +97,14 @@ def test_trained_on_genuine_fakes_the_weights_and_the_metrics_name_their_methods
     assert json.loads((folder / "metrics/metrics.json").read_text())["trained_on_fakes"] == ["X", "Y"]
 
 
+def test_a_system_of_real_faces_alone_has_seen_no_fakes(folder, monkeypatch):
+    _train_on_genuine_fakes(folder)
+    change_params(folder, lambda params: params["train"].update(system="untag"))
+    run_stage(monkeypatch)
+    assert read_architecture(folder / "models/b.safetensors").trained_on_fakes == ()
+    assert "trained_on_fakes" not in json.loads((folder / "metrics/metrics.json").read_text())
+
+
 @pytest.mark.filterwarnings("ignore:the backbone hardly tells")
 def test_a_network_that_starts_from_one_that_saw_fakes_has_seen_them_too(folder, monkeypatch):
     start = folder / "inputs/start.safetensors"

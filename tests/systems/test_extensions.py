@@ -1,5 +1,7 @@
 """What makes each system itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -39,7 +41,7 @@ def _batch(n: int = 4, seed: int = 0) -> Shown:
     mask[:, 16:40, 20:44] = 1
     fake = real + 0.5 * mask[:, None]
     label = torch.arange(2).repeat_interleave(n).float()
-    return Shown(torch.cat([real, fake]), label, torch.cat([0 * mask, mask]), draws=seed)
+    return Shown(torch.cat([real, fake]), label, torch.cat([0 * mask, mask]), seed, torch.zeros(n, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("system", EXTENDED)
@@ -194,13 +196,20 @@ def test_the_first_network_is_shown_the_picture_before_training():
 
 
 def test_local_statistics_are_logarithms_of_the_windows_bands():
-    images = _batch().images
-    found = _extended("f3net").system.statistics(images)[0, :, 3, 5]
+    images, system = _batch().images, _extended("f3net").system
+    torch.nn.init.zeros_(system.learned_local)
+    found = system.statistics(images)[0, :, 3, 5]
     window = images[0].mean(dim=0)[6:16, 10:20].numpy()  # windows of 10 px, one each 2 px
     amplitude, diagonal = np.abs(dctn(window, norm="ortho")), np.add.outer(np.arange(10), np.arange(10))
     bands = [(diagonal >= 20 * band / 6) & (diagonal < 20 * (band + 1) / 6) for band in range(6)]
     expected = [np.log10(max(amplitude[band].sum(), 1e-6)) for band in bands]
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-4)
+
+
+def test_a_band_can_take_in_the_coefficients_of_the_others():
+    system = _extended("f3net").system
+    system.statistics(_batch().images).sum().backward()
+    assert system.learned_local.grad.ne(0).all()
 
 
 def test_a_network_of_one_size_has_no_smaller_second_view():
@@ -260,6 +269,30 @@ def test_a_face_without_a_forgery_has_no_region():
 def test_a_hard_blend_has_no_seam():
     mask = torch.linspace(0, 1, 36).reshape(1, 6, 6)
     assert set(blend_mask(mask, torch.tensor([1])).unique().tolist()) == {0.0, 1.0}
+
+
+def test_where_a_region_is_cut_off_only_a_hard_blend_has_an_edge():
+    mask = region_mask(torch.ones(3, 56, 56), torch.tensor([1, 1, 1]))
+    steps = blend_mask(mask, torch.arange(3)).diff(dim=1).abs().amax(dim=(1, 2))
+    assert steps[1] == 1 and steps[0] < 0.5 and steps[2] < steps[0]
+
+
+def test_a_genuine_fake_is_shown_as_it_is_and_tells_the_synthesiser_nothing():
+    network, batch = _extended("sladd").train(), _batch(8)
+    genuine = torch.arange(8) < 3
+    shown = network.system.show(network, replace(batch, genuine=genuine))
+    torch.testing.assert_close(shown.images[8:11], batch.images[8:11])
+    assert shown.images[11:].ne(batch.images[11:]).any()
+
+    def gradients(logits_of_genuine: float) -> list[torch.Tensor]:
+        told = torch.zeros(16, 11, requires_grad=True)
+        logit = torch.cat([torch.zeros(8), torch.full((3,), logits_of_genuine), torch.linspace(-2, 2, 5)])
+        loss = network.system.loss(Outputs(torch.zeros(16, 1), logit, extra={"told": told}), shown)
+        return torch.autograd.grad(loss, [told, *network.system.policy.parameters()])
+
+    of_told, *of_policy = gradients(-3.0)
+    assert of_told[8:11].eq(0).all() and of_told[11:].ne(0).any(dim=1).all()
+    assert all(map(torch.equal, of_policy, gradients(3.0)[1:])) and any(one.ne(0).any() for one in of_policy)
 
 
 def test_the_synthesiser_is_rewarded_for_what_the_detector_misses():
@@ -367,7 +400,7 @@ def test_a_discrepancy_of_either_kind_is_seen_in_its_region(kind):
 
 def test_the_loss_is_bounded_since_cosines_are():
     system = _extended("seeable").system
-    batch = Shown(torch.zeros(1, 3, 8, 8), torch.ones(1), torch.zeros(1, 8, 8), 0, {"prototype": torch.tensor([3])})
+    batch = Shown(torch.zeros(1, 3, 8, 8), torch.ones(1), torch.zeros(1, 8, 8), extra={"prototype": torch.tensor([3])})
     worst = torch.ones(1, PROTOTYPES)
     worst[0, 3] = -1
     found = system.loss(Outputs(torch.zeros(1, 1), torch.zeros(1), extra={"cosines": worst}), batch)

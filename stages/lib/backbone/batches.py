@@ -45,7 +45,7 @@ class Batch:
     ``images``: 2n arrays, RGB uint8 (s, s, 3); ``boundary``: float32 (n, s, s) in [0, 1], where each pseudo-fake has a
     boundary (:func:`boundary_of`); ``mask``: the same of where it is forged; ``share``: n as a part of the whole
     step's, in [0, 1]; ``sources``: n arrays like ``images``, what was pasted into each pseudo-fake; none where they
-    weren't asked for.
+    weren't asked for; ``genuine``: bool (n,), which fakes aren't pseudo-fakes.
     """
 
     images: list[np.ndarray]
@@ -53,6 +53,7 @@ class Batch:
     mask: np.ndarray
     share: float
     sources: list[np.ndarray]
+    genuine: np.ndarray
 
 
 def training_batch(
@@ -95,8 +96,8 @@ def training_batch(
             fakes.append(pictures[1])
             sources += pictures[2:]
             masks.append(mask.astype(np.float32) / 255)
-    forged = np.array(masks)
-    return Batch(reals + fakes, boundary_of(forged), forged, len(mine) / len(faces), sources)
+    forged, genuine = np.array(masks), bank.is_genuine[faces[share or slice(None)]]
+    return Batch(reals + fakes, boundary_of(forged), forged, len(mine) / len(faces), sources, genuine)
 
 
 def _parts(stored: np.ndarray) -> list[np.ndarray]:

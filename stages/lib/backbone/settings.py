@@ -78,6 +78,11 @@ class TrainingSettings(Settings):
         "BF16, recent GPUs)"
     )
 
+    @property
+    def selects(self) -> bool:
+        """Whether the best epoch is kept, as validation tells it, and not the last."""
+        return self.system == "none" or SYSTEMS[self.system].selects
+
     @model_validator(mode="after")
     def _loss_can_be_trained(self) -> "TrainingSettings":
         if self.loss == "gend" and self.batch_size < 4:

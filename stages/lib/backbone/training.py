@@ -27,7 +27,6 @@ from stages.lib.guidance.guiding import Guiding
 from stages.lib.pseudo_fakes.bank import FakeBank
 from stages.lib.runtime import made_ahead, progress
 from stages.lib.systems.extension import Extension, Outputs, Shown, classification_loss
-from stages.lib.systems.registry import SYSTEMS
 
 
 def learning_rate_factor(step: int, n_steps: int) -> float:
@@ -201,7 +200,7 @@ class Trainer:
         parts = {"model": self.model, "optimizer": self._optimizer, "schedule": self._schedule}
         parts |= {"averaged": self._averaged} if self._averaged else {}
         parts |= self._guiding.parts if self._guiding else {}
-        selects = self._settings.system == "none" or SYSTEMS[self._settings.system].selects
+        selects = self._settings.selects
         read = self._processes.from_first(checkpoint.read() if checkpoint else None)
         state = restored(read, parts, keeps_last=not selects)
         for epoch in state.epochs:
@@ -272,7 +271,8 @@ class Trainer:
         shown = Shown(as_input(batch.images, self._device), label, draws=draws)
         if self._system is not None:
             mask = torch.from_numpy(batch.mask).to(self._device)
-            shown = replace(shown, mask=torch.cat([torch.zeros_like(mask), mask]))
+            genuine = torch.from_numpy(batch.genuine).to(self._device)
+            shown = replace(shown, mask=torch.cat([torch.zeros_like(mask), mask]), genuine=genuine)
             shown = self._system.show(self.model, shown)
         share = batch.share * self._processes.count  # 1 where all have as many
         boundary = torch.from_numpy(batch.boundary).to(self._device)

@@ -26,7 +26,8 @@ class FakeBank:
 
     ``data/fakes/<source>.npy`` holds uint8 (n, variants, size, size, 7): real face, fake, mask (255 is forged).
     ``variants``: the most that a source has; of one with fewer they come round again. ``is_video``: bool (n,), whether
-    each face is a video's; the others are photos. ``schemes``: str (n, variants), what kind each fake is of.
+    each face is a video's; the others are photos. ``is_genuine``: bool (n,), whether its fake is a genuine one.
+    ``schemes``: str (n, variants), what kind each fake is of.
     """
 
     def __init__(self, folder: Path, fakes: pa.Table, split: str):
@@ -41,6 +42,7 @@ class FakeBank:
             )
         self.is_video = faces["is_video"].to_numpy()
         sources, self._source = np.unique(faces["source"].to_numpy(), return_inverse=True)
+        self.is_genuine = np.char.startswith(sources.astype(str), GENUINE)[self._source]
         self._variants = table.groupby("source")["variant"].max()[sources].to_numpy() + 1
         kinds = table.pivot(index=["source", "face_row"], columns="variant", values="scheme").to_numpy()
         come_round = np.arange(self.variants) % self._variants[self._source][:, None]

@@ -27,13 +27,15 @@ class Shown:
 
     ``mask``: float32 (n, s, s) in [0, 1], where each is forged, 0 throughout for a real; for systems alone. In a batch
     as it comes the second half are the fakes of the first, in the same order. ``draws``: seeds what a system draws.
-    ``extra``: what it drew, where its loss needs that.
+    ``genuine``: bool (n/2,), which fakes aren't pseudo-fakes, for systems alone. ``extra``: what it drew, where its
+    loss needs that.
     """
 
     images: torch.Tensor
     label: torch.Tensor
     mask: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     draws: int = 0
+    genuine: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.bool))
     extra: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property

@@ -57,7 +57,8 @@ class FrequencyStreams(TwoStreams):
         edges = tuple(2 * at / BANDS for at in range(BANDS + 1))
         self.register_buffer("basis", basis, persistent=False)
         self.register_buffer("local", band_filters(WINDOW, edges).flatten(1), persistent=False)
-        self.learned_local = torch.nn.Parameter(torch.zeros(BANDS, WINDOW**2))
+        # Not 0: amplitudes have no gradient there, and a band would never take in another's coefficient.
+        self.learned_local = torch.nn.Parameter(torch.randn(BANDS, WINDOW**2) * 0.1)
         self.spread = torch.nn.Conv2d(BANDS, 3, 1)
 
     def bands(self, images: torch.Tensor) -> torch.Tensor:

@@ -103,7 +103,7 @@ SYSTEMS: dict[str, System] = {
     "efficientnet_b4": System(
         "Tan and Le, ICML 2019; the baseline of DiffusionFake's table 1",
         "an EfficientNet-B4 that classifies faces",
-        "nothing known",
+        "no blur, turns and JPEG in training; AdamW, whose rate falls in the last quarter",
         reported="73.51 (frames, DiffusionFake's rerun)",
         own_network=True,
     ),
@@ -123,7 +123,8 @@ SYSTEMS: dict[str, System] = {
     "face_xray": System(
         "Li et al., CVPR 2020",
         "faces of the nearest landmarks are blended in; a map of 4 m (1 - m) is all that the classifier sees",
-        "a map at stride 16 by two 1 × 1 convolutions, not HRNet's at full resolution",
+        "a map at stride 16 by two 1 × 1 convolutions, not HRNet's at full resolution; the generator is this project's "
+        "blend of another person's face, which changes more than colours",
         extension=_face_xray,
         boundary=True,
         reported="74.20 (DiffusionFake's table 1), 74.8 (DiffFake's table 5)",
@@ -159,7 +160,8 @@ SYSTEMS: dict[str, System] = {
     "sladd": System(
         "Chen et al., CVPR 2022",
         "a synthesiser is rewarded for forgeries that the detector misses, which the detector must also describe",
-        "regions are parts of the bank's mask, not of ten facial parts; its source is the bank's pseudo-fake",
+        "regions are parts of the bank's mask, not of ten facial parts; its source is the bank's pseudo-fake, "
+        "compressed before it is blended",
         extension=_sladd,
         reported="79.7 (DiffFake's table 5)",
     ),

@@ -65,8 +65,9 @@ class SoftDiscrepancies(Extension):
         self.register_buffer("prototypes", prototypes(PROTOTYPES, WIDTH), persistent=False)
 
     def cosines(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Of projected embeddings (n, d) to the prototypes: (n, prototypes)."""
-        return normalize(self.projection(embedding).float(), dim=1) @ self.get_buffer("prototypes").T
+        """Of projected embeddings (n, d) to the prototypes: float32 (n, prototypes)."""
+        with torch.autocast(embedding.device.type, enabled=False):  # bfloat16 has steps of 0.004 near 1
+            return normalize(self.projection(embedding.float()), dim=1) @ self.get_buffer("prototypes").T
 
     def show(self, network: torch.nn.Module, batch: Shown) -> Shown:
         """The real faces, each with a discrepancy."""

@@ -30,16 +30,22 @@ def region_mask(mask: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
 
 
 def blend_mask(mask: torch.Tensor, blend: torch.Tensor) -> torch.Tensor:
-    """Masks (n, s, s) in [0, 1] as each way of blending (n,), an index of ``BLENDS``, has them."""
-    blurred = avg_pool2d(mask[:, None], 9, stride=1, padding=4, count_include_pad=False)[:, 0]
-    ways = torch.stack([mask, (mask > 0.5).float(), blurred], dim=1)
+    """Masks (n, s, s) in [0, 1] as each way of blending (n,), an index of ``BLENDS``, has them. Soft and blurred are
+    averaged over 1/28 and 1/9 of the side, so that where a region was cut off is no edge.
+    """
+    soft, blurred = (
+        avg_pool2d(mask[:, None], 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)[:, 0]
+        for reach in (-(-mask.shape[1] // part) for part in (56, 18))
+    )
+    ways = torch.stack([soft, (mask > 0.5).float(), blurred], dim=1)
     return ways[torch.arange(len(mask), device=mask.device), blend]
 
 
 class AdversarialSynthesis(Extension):
     """A small network sees a real face and its forgery and draws where, how and how strongly one is put into the other.
 
-    It is rewarded by the detector's loss (REINFORCE, less the batch's mean); the detector also tells what was drawn.
+    It is rewarded by the detector's loss (REINFORCE, less the batch's mean); the detector also tells what was drawn. A
+    genuine fake is shown as it is.
     """
 
     def __init__(self, network: torch.nn.Module, size: int) -> None:
@@ -60,7 +66,7 @@ class AdversarialSynthesis(Extension):
         return {name: logits.log_softmax(dim=1) for name, logits in _by_choice(self.policy(pictures)).items()}
 
     def show(self, network: torch.nn.Module, batch: Shown) -> Shown:
-        """In place of the bank's forgeries, those that the synthesiser draws of the same two pictures."""
+        """In place of the bank's pseudo-fakes, those that the synthesiser draws of the same two pictures."""
         n = len(batch.reals)
         real, source, mask = batch.reals, batch.images[n:], batch.mask[n:]
         pictures = interpolate(torch.cat([real, source], dim=1), (_SIDE, _SIDE), mode="bilinear", antialias=True)
@@ -71,6 +77,7 @@ class AdversarialSynthesis(Extension):
                 extra[name] = drawn.to(real.device)
         chosen = blend_mask(region_mask(mask, extra["region"]), extra["blend"])
         chosen = chosen * torch.tensor(RATIOS, device=real.device)[extra["ratio"]][:, None, None]
+        chosen = torch.where(batch.genuine[:, None, None], 1.0, chosen)
         fake = real + (source - real) * chosen[:, None]
         return replace(batch, images=torch.cat([real, fake]), mask=torch.cat([batch.mask[:n], chosen]), extra=extra)
 
@@ -80,15 +87,19 @@ class AdversarialSynthesis(Extension):
 
     def loss(self, found: Outputs, batch: Shown) -> torch.Tensor:
         """The detector's cross-entropy and what it tells of each choice, less the reward of the synthesiser."""
-        n = len(batch.reals)
+        n, own = len(batch.reals), (~batch.genuine).float()
+
+        def mean(of_fakes: torch.Tensor) -> torch.Tensor:
+            return (of_fakes * own).sum() / own.sum().clamp_min(1)  # of those that the synthesiser made
+
         of_each = binary_cross_entropy_with_logits(found.logit.float(), batch.label, reduction="none")
         total, reward = of_each.mean(), of_each[n:].detach()
-        advantage = reward - reward.mean()
+        advantage = reward - mean(reward)
         log = self.log_policy(batch.extra["pictures"])
         for name, logits in _by_choice(found.extra["told"][n:].float()).items():
             drawn = batch.extra[name]
-            total = total + TOLD_WEIGHT * cross_entropy(logits, drawn)
-            total = total - (advantage * log[name].float().gather(1, drawn[:, None])[:, 0]).mean()
+            total = total + TOLD_WEIGHT * mean(cross_entropy(logits, drawn, reduction="none"))
+            total = total - mean(advantage * log[name].float().gather(1, drawn[:, None])[:, 0])
         return total
 
 
