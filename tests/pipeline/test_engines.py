@@ -4,7 +4,6 @@ on a Dask cluster one of whose workers is killed.
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -64,7 +63,6 @@ def test_a_worker_killed_in_a_stage_changes_no_byte(ran, tmp_path, stage):
     assert process.stdout
     line = next((line for line in process.stdout if "on 2 Dask workers" in line), "")
     assert line.startswith(f"{stage}: on 2 Dask workers, watched at http://")
-    time.sleep(0.5)  # they have begun
     killed = _workers(process)[0]
     assert process.poll() is None
     killed.kill()

@@ -1,6 +1,7 @@
 """The bank as training reads it."""
 
 import resource
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +47,8 @@ def test_photos_are_told_from_videos(tmp_path):
 
 def test_more_sources_than_a_process_may_have_files_can_be_read(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, limits[1]))
+    n_open = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 100, limits[1]))
     try:
         bank = bank_of(tmp_path, "train", n_videos=150)
         faces = [bank.face(face, 0) for face in range(0, len(bank), 6)]

@@ -313,8 +313,10 @@ def test_the_form_is_accessible_while_a_video_is_analysed(form, scheme):
 
 
 def test_an_error_has_the_focus(form, local):
+    from playwright.sync_api import expect
+
     form.goto(local[0] + "/not-there")
-    assert form.evaluate("document.activeElement.role") == "alert"
+    expect(form.get_by_role("alert")).to_be_focused()  # at a frame, which may come after the page
 
 
 def _focused(page) -> str:
@@ -357,8 +359,9 @@ def test_a_second_press_sends_nothing(form):
 
 def test_who_listens_is_told_at_the_start_and_every_half_minute(browser, local):
     page = browser.new_page()
-    page.clock.install()
+    page.clock.install(time=1000)
     page.goto(local[0])
+    page.clock.pause_at(5000)  # s; it would go on by itself
     status = page.get_by_role("status").nth(1)
     page.evaluate("document.forms[1].dispatchEvent(new Event('submit', {cancelable: true}))")
     assert status.inner_text() == "Rendering and analysing. The report will appear here."
