@@ -41,8 +41,8 @@ class FakeBank:
                 "metrics/coverage.json"
             )
         self.is_video = faces["is_video"].to_numpy()
+        self.is_genuine = faces["source"].str.startswith(GENUINE).to_numpy(bool)
         sources, self._source = np.unique(faces["source"].to_numpy(), return_inverse=True)
-        self.is_genuine = np.char.startswith(sources.astype(str), GENUINE)[self._source]
         self._variants = table.groupby("source")["variant"].max()[sources].to_numpy() + 1
         kinds = table.pivot(index=["source", "face_row"], columns="variant", values="scheme").to_numpy()
         come_round = np.arange(self.variants) % self._variants[self._source][:, None]
